@@ -1,0 +1,185 @@
+"""engine: the command line. Each command imports what it needs when it runs, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="mi-atlas",
+    help="Claims about small language models, re-graded from evidence: High, Medium, Refuted or Pending.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+models_app = typer.Typer(no_args_is_help=True, help="The models claims can name.", rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+
+LedgerOption = Annotated[Path | None, typer.Option("--ledger", help="The DuckDB file (default: .mi-atlas/ledger.duckdb).")]
+Claims = Annotated[list[str] | None, typer.Argument(help="Ids or globs such as 'pocket-qwen/*'; all by default.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only claims with this tag.")]
+Models = Annotated[list[str] | None, typer.Option("--model", help="Only claims about this model.")]
+
+
+class TableFormat(StrEnum):
+    """Formats of the claims table."""
+
+    text = "text"
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
+
+
+def main() -> None:
+    """Entry point: errors that a person can act on end without a traceback, with the exit code they mean."""
+    from .terminal import run
+
+    sys.exit(run(app))
+
+
+@app.command()
+def audit(
+    claims: Claims = None,
+    tag: Tags = None,
+    model: Models = None,
+    rerun: Annotated[bool, typer.Option(help="Ignore the cache: measure everything again.")] = False,
+    confirm: Annotated[bool, typer.Option(help="Measure on the next verification draw, never looked at before.")] = False,
+    download: Annotated[bool, typer.Option(help="Fetch weights that are not here from the hub.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... (default: an accelerator if there is one).")] = None,
+    ledger: LedgerOption = None,
+) -> None:
+    """Re-verify claims: measure what is missing, grade, and print the claims table."""
+    from . import commands
+    from .audit import Options
+
+    options = Options(_selection(claims, tag, model), rerun, confirm, download, device)
+    raise typer.Exit(commands.audit(_workspace(ledger), options))
+
+
+@app.command()
+def plan(claims: Claims = None, tag: Tags = None, model: Models = None, rerun: bool = False, ledger: LedgerOption = None) -> None:
+    """What an audit would run, why, and which claims would stay Pending. Nothing is measured."""
+    from . import commands
+    from .audit import Options
+
+    commands.plan(_workspace(ledger), Options(_selection(claims, tag, model), rerun))
+
+
+@app.command()
+def table(
+    claims: Claims = None,
+    tag: Tags = None,
+    model: Models = None,
+    format: Annotated[TableFormat, typer.Option("--format", "-f", help="Format of the table.")] = TableFormat.text,
+    ledger: LedgerOption = None,
+) -> None:
+    """The claims table of the latest verdicts. Nothing is measured or graded."""
+    from . import commands
+
+    commands.table(_workspace(ledger), _selection(claims, tag, model), format.value)
+
+
+@app.command()
+def explain(claim: Annotated[str, typer.Argument(help="A claim's id.")], ledger: LedgerOption = None) -> None:
+    """Why a claim has its grade, in about ten lines."""
+    from . import commands
+
+    commands.explain(_workspace(ledger), claim)
+
+
+@app.command()
+def accept(claims: Claims = None, tag: Tags = None, model: Models = None, ledger: LedgerOption = None) -> None:
+    """Write the latest grades to claims/verdicts.lock; later audits are compared with them."""
+    from . import commands
+
+    commands.accept(_workspace(ledger), _selection(claims, tag, model))
+
+
+@app.command()
+def validate(path: Annotated[Path | None, typer.Argument(help="A claims folder (default: the workspace's).")] = None) -> None:
+    """Check every claim and every named spec: all faults of all files, each with its place."""
+    from . import commands
+
+    commands.validate(_workspace(None), path)
+
+
+@app.command()
+def schema(out: Annotated[Path, typer.Argument(help="Folder to write to.")] = Path("schema")) -> None:
+    """Write the JSON Schemas of claims, models and suites, for editors."""
+    from . import commands
+
+    commands.schema(out)
+
+
+@app.command()
+def new(
+    claim: Annotated[str, typer.Argument(help="Id of the new claim: folder/name.")],
+    statement: Annotated[str | None, typer.Option(help="The claim, in one sentence.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of a model.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Name of a suite.")] = None,
+    quantity: Annotated[str | None, typer.Option(help="Metric: kl, target_logprob_drop or logit_diff_drop.")] = None,
+    counterfactual: Annotated[str | None, typer.Option(help="zero, mean or resample.")] = None,
+    control: Annotated[str | None, typer.Option(help="matched_norm_noise or untrained_model.")] = None,
+    component: Annotated[str | None, typer.Option(help="The site the claim is about: L0, L3.operator, L3.mlp.")] = None,
+    at_least: Annotated[float | None, typer.Option(help="Form threshold: the effect is at least this.")] = None,
+    at_most: Annotated[float | None, typer.Option(help="Form threshold: the effect is at most this.")] = None,
+    high: Annotated[float | None, typer.Option(help="Confidence for High.")] = None,
+) -> None:
+    """Write a commented claim file that validates; what is not given is asked."""
+    from . import commands
+
+    answers = {
+        "statement": statement,
+        "model": model,
+        "suite": suite,
+        "quantity": quantity,
+        "counterfactual": counterfactual,
+        "control": control,
+        "component": component,
+        "high": high,
+    }
+    commands.new(_workspace(None), claim, answers, at_least, at_most)
+
+
+@app.command()
+def doctor(ledger: LedgerOption = None) -> None:
+    """What is here: versions, devices, the ledger, the models; and what is wrong with it."""
+    from . import commands
+
+    raise typer.Exit(commands.doctor(_workspace(ledger)))
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """Every named model, and whether its weights are here."""
+    from . import commands
+
+    commands.models_list(_workspace(None))
+
+
+@models_app.command("build")
+def models_build(
+    name: Annotated[str, typer.Argument(help="A pocket model.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to (default: .mi-atlas/models/NAME).")] = None,
+) -> None:
+    """Retrain a pocket model from scratch and say whether it matches the shipped one."""
+    from . import commands
+
+    raise typer.Exit(commands.models_build(_workspace(None), name, out))
+
+
+def _workspace(ledger: Path | None):  # type: ignore[no-untyped-def]
+    from .workspace import find_workspace
+
+    return find_workspace(Path.cwd(), ledger)
+
+
+def _selection(claims: list[str] | None, tags: list[str] | None, models: list[str] | None):  # type: ignore[no-untyped-def]
+    from .select import Selection
+
+    return Selection(tuple(claims or ()), tuple(tags or ()), tuple(models or ()))

@@ -1,0 +1,171 @@
+"""engine: what each command does, between the words typed and the text printed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import UsageError
+from .select import Selection, load_workspace, select
+from .terminal import TerminalTalk
+from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from .audit import Options
+    from .grade import Verdict
+
+
+def audit(workspace: Workspace, options: Options) -> int:
+    """Audit, print the table and what it took; returns the exit code."""
+    from .audit import Audit
+    from .console import print_table
+    from .report import rows, summary
+
+    result = Audit(workspace, options, TerminalTalk()).run()
+    table = rows(result.claims, result.verdicts)
+    print_table(table)
+    print(f"\n{summary(table)}; {result.measured} runs measured, {result.cached} cached")
+    if result.regressed:
+        print(f"graded lower than accepted: {', '.join(result.regressed)}")
+    print("`mi-atlas explain CLAIM` says why; ledger:", _short(workspace.ledger))
+    return result.exit_code
+
+
+def plan(workspace: Workspace, options: Options) -> None:
+    """Print what an audit would run, group by group, and why."""
+    from .audit import Audit
+    from .console import print_plan
+
+    state = Audit(workspace, options, TerminalTalk())
+    print_plan(state.preview(), state)
+
+
+def table(workspace: Workspace, selection: Selection, format: str) -> None:
+    """Print the table of the latest verdicts."""
+    from . import report
+    from .console import print_table
+
+    claims, verdicts = _latest(workspace, selection)
+    rows = report.rows(claims, verdicts)
+    if format == "text":
+        print_table(rows)
+        print(f"\n{report.summary(rows)}")
+    elif format == "json":
+        sys.stdout.write(report.json_text(rows, verdicts))
+    else:
+        sys.stdout.write(report.markdown(rows) if format == "markdown" else report.csv_text(rows))
+
+
+def explain(workspace: Workspace, claim: str) -> None:
+    """Print why a claim has its grade."""
+    from .console import print_explanation
+
+    claims, verdicts = _latest(workspace, Selection((claim,)))
+    for name, loaded in claims.items():
+        if name not in verdicts:
+            raise UsageError(f"{name} was not audited yet; run `mi-atlas audit {name}`")
+        print_explanation(loaded, verdicts[name])
+
+
+def accept(workspace: Workspace, selection: Selection) -> None:
+    """Write the latest grades to the tracked file."""
+    from ..store import Ledger
+    from .accepted import acceptance, load_accepted, save_accepted
+
+    claims, _ = load_workspace(workspace)
+    stored = Ledger(workspace.ledger, on_wait=TerminalTalk().wait).verdicts()
+    chosen = [name for name in select(claims, selection) if name in stored]
+    if not chosen:
+        raise UsageError("none of these claims was audited yet; run `mi-atlas audit` first")
+    accepted = load_accepted(workspace.accepted)
+    for name in chosen:
+        row = stored[name]
+        block = acceptance(row.grade, row.claim_hash, row.evidence_digest)
+        if {**accepted.get(name, {}), "date": ""} != {**block, "date": ""}:
+            accepted[name] = block
+    save_accepted(workspace.accepted, accepted)
+    print(f"{len(chosen)} grades accepted in {_short(workspace.accepted)}")
+
+
+def validate(workspace: Workspace, folder: Path | None) -> None:
+    """Check all claims and named specs; every fault is an error."""
+    from dataclasses import replace
+
+    from ..specs.errors import SpecError
+
+    if folder is not None:
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {folder}")
+        workspace = replace(workspace, claims=folder.resolve())
+    claims, library = load_workspace(workspace)
+    if faults := library.faults():
+        raise SpecError(faults)
+    print(f"{len(claims)} claims are valid")
+
+
+def schema(folder: Path) -> None:
+    """Write the JSON Schemas."""
+    from ..specs.schema import write
+
+    for path in write(folder):
+        print(path)
+
+
+def new(
+    workspace: Workspace, claim: str, answers: Mapping[str, Any], at_least: float | None, at_most: float | None
+) -> None:
+    """Write a claim file, asking for what is not given."""
+    from .scaffold import complete, write_claim
+
+    path = write_claim(workspace, claim, complete(workspace, claim, answers, at_least, at_most))
+    print(f"{path} is written and valid; `mi-atlas audit {claim}` grades it")
+
+
+def doctor(workspace: Workspace) -> int:
+    """Print what is here; the exit code is 4 where something is wrong."""
+    from .doctor import examine
+
+    findings = examine(workspace)
+    for finding in findings:
+        print(f"{'ok   ' if finding.fine else 'WRONG'} {finding.what}: {finding.detail}")
+    return 0 if all(finding.fine for finding in findings) else 4
+
+
+def models_list(workspace: Workspace) -> None:
+    """Print every named model, and whether it is here."""
+    from ..evaluators.models.locate import Absent, locate
+    from ..specs.library import Library
+
+    library = Library(workspace.libraries)
+    for name in library.names("model"):
+        located = locate(library.model(name), workspace.root)
+        if isinstance(located, Absent):
+            print(f"{name:24} not here: {located.message}" + (f"; `{located.command}`" if located.command else ""))
+        else:
+            print(f"{name:24} {located.architecture}, {located.layers} layers, {located.bytes / 1e6:.1f} MB")
+
+
+def models_build(workspace: Workspace, name: str, out: Path | None) -> int:
+    """Retrain a pocket model; the exit code is 4 where neither digest nor score matches the shipped one."""
+    from ..evaluators.pocket.build import build
+
+    folder = out or workspace.ledger.parent / "models" / name
+    report = build(name, folder, lambda step, steps, loss: print(f"  step {step}/{steps}, loss {loss:.3f}", file=sys.stderr))
+    print(report)
+    return 0 if report.matches else 4
+
+
+def _latest(workspace: Workspace, selection: Selection) -> tuple[Mapping[str, Any], dict[str, Verdict]]:
+    from ..store import Ledger
+    from .grade import Verdict
+
+    claims, _ = load_workspace(workspace)
+    chosen = select(claims, selection)
+    stored = Ledger(workspace.ledger, on_wait=TerminalTalk().wait).verdicts()
+    return chosen, {name: Verdict.from_json(stored[name].document) for name in chosen if name in stored}
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

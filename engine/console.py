@@ -1,0 +1,96 @@
+"""engine: tables and explanations as text on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .plan import why_stale
+from .report import Row, shown_q
+
+if TYPE_CHECKING:
+    from ..specs.load import LoadedClaim
+    from .audit import Audit
+    from .grade import Verdict
+    from .plan import GroupStep, Plan
+
+COLOURS = {"High": "green", "Medium": "cyan", "Refuted": "red", "Pending": "yellow"}
+NARROWEST = 110
+"""Columns of a table that is not printed to a terminal."""
+
+
+def console() -> Console:
+    """Standard output; wide enough for a table when it is a file or a pipe."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=max(out.width, NARROWEST), soft_wrap=False)
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """Grade, claim, q, and the reason."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("grade", "claim", "q", "reason"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        grade, _, qualifiers = row.grade.partition(" ")
+        text = Text(f"{qualifiers} {row.evidence}".strip())
+        table.add_row(Text(grade, COLOURS.get(grade, "")), Text(row.claim), shown_q(row.q), text)
+    console().print(table)
+
+
+def print_explanation(loaded: LoadedClaim, verdict: Verdict) -> None:
+    """The ten lines, and what the claim's author wrote about it."""
+    out = console()
+    claim = loaded.claim
+    out.print(Text(f"{claim.claim}: {claim.statement}", "bold"))
+    out.print(Text(verdict.grade, COLOURS[verdict.grade]), Text(verdict.reason))
+    for line in verdict.explanation:
+        out.print(Text(f"  {line}"))
+    if claim.published:
+        out.print(Text(f"  published as {claim.published.grade} ({claim.published.source})"))
+    for threat in claim.threats:
+        out.print(Text(f"  threat: {threat}"))
+
+
+def print_plan(plan: Plan, state: Audit) -> None:
+    """Steps, causes and what stays Pending."""
+    out = console()
+    out.print(f"{plan.misses} runs to measure in {len(plan.steps)} groups, {plan.hits} in the ledger")
+    for steps in _alike(plan.steps):
+        out.print(Text(f"  {_title(steps)}"))
+        for cause in why_stale([run for step in steps for run in step.runs], state.ledger)[:6]:
+            what = cause.part if cause.stored is None and cause.wanted is None else f"{cause.part} differs"
+            change = f": {_brief(cause.stored)} -> {_brief(cause.wanted)}" if cause.stored or cause.wanted else ""
+            out.print(Text(f"    {cause.runs} runs: {what}{change}"))
+    for name, resolved in state.resolved.items():
+        for arm, (code, reason) in resolved.absent.items():
+            out.print(Text(f"  {name} stays Pending ({code}): {arm}: {reason}", "yellow"))
+
+
+def _alike(steps: Sequence[GroupStep]) -> list[list[GroupStep]]:
+    """Steps that differ in the seed of an untrained model only, together."""
+    together: dict[tuple[str, str, bool], list[GroupStep]] = {}
+    for step in steps:
+        located = step.group.located
+        key = (str(located.folder), step.group.pool, located.untrained is not None)
+        together.setdefault(key, []).append(step)
+    return list(together.values())
+
+
+def _title(steps: Sequence[GroupStep]) -> str:
+    group = steps[0].group
+    name = group.located.spec.model or group.located.architecture
+    if group.located.untrained is not None:
+        name = f"{len(steps)} untrained {name}"
+    suite = group.suite.suite or "inline suite"
+    runs, passes = sum(len(step.runs) for step in steps), sum(step.passes for step in steps)
+    return f"{name} on {suite}, draw {group.draw}: {runs} runs, {passes} prompts through the model"
+
+
+def _brief(value: str | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value[:8]}..." if len(value) == 64 else value

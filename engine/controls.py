@@ -1,0 +1,76 @@
+"""engine: which runs the draws of each kind of control need. One function a kind; it registers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..specs.kinds import load_plugins
+
+if TYPE_CHECKING:
+    from ..evaluators.models.locate import Located
+
+ENTRY_POINTS = "mi_atlas.engine"
+
+
+class Effect(NamedTuple):
+    """An effect of the main arm that control draws stand in for."""
+
+    intervention: str
+    """zero, mean, resample, residual_zero."""
+    seed: int
+    site: str
+
+
+class DrawnRun(NamedTuple):
+    """What is run for one draw of a control in place of one effect."""
+
+    draw: int
+    effect: Effect
+    model: Located
+    intervention: str
+    seed: int
+
+
+Control = Callable[[Any, Located, Iterable[Effect]], Iterator[DrawnRun]] if TYPE_CHECKING else Any
+
+_controls: dict[str, Control] = {}
+
+
+def control(kind: str) -> Callable[[Control], Control]:
+    """Decorator: register the runs of a kind of control."""
+
+    def register(runs: Control) -> Control:
+        _controls[kind] = runs
+        return runs
+
+    return register
+
+
+def control_runs(spec: Any, model: Located, effects: Iterable[Effect]) -> Iterator[DrawnRun]:
+    """The runs of a claim's control.
+
+    Raises:
+        KeyError: nobody registered this kind, though its spec exists.
+    """
+    if spec.kind not in _controls:
+        load_plugins(ENTRY_POINTS)
+    yield from _controls[spec.kind](spec, model, effects)
+
+
+@control("matched_norm_noise")
+def _matched_norm_noise(spec: Any, model: Located, effects: Iterable[Effect]) -> Iterator[DrawnRun]:
+    for effect in effects:
+        for draw in range(spec.draws):
+            yield DrawnRun(draw, effect, model, "matched_norm_noise", draw)
+
+
+@control("untrained_model")
+def _untrained_model(spec: Any, model: Located, effects: Iterable[Effect]) -> Iterator[DrawnRun]:
+    from ..evaluators.models.locate import untrained
+
+    effects = tuple(effects)
+    for draw in range(spec.draws):
+        other = untrained(model, draw)
+        for effect in effects:
+            yield DrawnRun(draw, effect, other, effect.intervention, effect.seed)

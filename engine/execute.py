@@ -1,0 +1,133 @@
+"""engine: carry out a plan in this process, committing what is finished at most half a second apart.
+
+A failure never becomes a measurement: what a group could not give is recorded as attempts, with a code
+and a reason, and the claims that need it end Pending.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..evaluators.cells import NotEvaluated
+from ..evaluators.registry import find_evaluator
+from ..store import FinishedRun, Ledger
+from .memo import generate_blocks
+from .plan import GroupStep, Plan
+from .registrations import now
+from .resolve import Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..evaluators.models.load import LoadedModel
+
+COMMIT_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run gave nothing."""
+
+    code: str
+    reason: str
+
+
+Progress = Callable[[GroupStep, int], None]
+"""Called with a step and how many of its runs are finished."""
+
+
+class Writer:
+    """Buffers finished runs and commits them in groups."""
+
+    def __init__(self, ledger: Ledger, supersede: bool) -> None:
+        self._ledger, self._supersede = ledger, supersede
+        self._buffer: list[FinishedRun] = []
+        self._last = time.monotonic()
+
+    def add(self, run: FinishedRun) -> None:
+        """Take a finished run; commit if the last commit is long enough ago."""
+        self._buffer.append(run)
+        if time.monotonic() - self._last >= COMMIT_EVERY_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what is buffered."""
+        self._ledger.commit(self._buffer, supersede=self._supersede)
+        self._buffer.clear()
+        self._last = time.monotonic()
+
+
+def execute(
+    plan: Plan, ledger: Ledger, workspace: Path, device: str, progress: Progress, supersede: bool = False
+) -> dict[str, Failure]:
+    """Run every step; returns the failures by key. With `supersede` new values take the place of stored ones."""
+    failures: dict[str, Failure] = {}
+    for step in plan.steps:
+        writer = Writer(ledger, supersede)
+        finished: set[str] = set()
+        try:
+            for run, result in _measure(step, workspace, device):
+                writer.add(result)
+                finished.add(run.key)
+                progress(step, len(finished))
+        except Exception as error:
+            failure = _failure(error)
+            failed = [run for run in step.runs if run.key not in finished]
+            failures.update((run.key, failure) for run in failed)
+            _record(ledger, failed, failure)
+        finally:
+            writer.flush()
+    return failures
+
+
+def _measure(step: GroupStep, workspace: Path, device: str) -> Iterable[tuple[Run, FinishedRun]]:
+    group = step.group
+    model = _load(step, device)
+    blocks = generate_blocks(group.suite, group.located, group.draw, workspace)
+    if [block.digest for block in blocks] != [block.digest for block in group.blocks]:
+        raise NotEvaluated("suite_changed", "the suite's prompts changed between planning and measuring; audit again")
+    runs = {run.cell: run for run in step.runs}
+    for result in find_evaluator(group.evaluator).measure(model, blocks, list(runs)):
+        run = runs[result.cell]
+        yield run, FinishedRun(run.key, run.parts, result.values, now(), result.seconds, device, _versions())
+
+
+def _load(step: GroupStep, device: str) -> LoadedModel:
+    from ..evaluators.models.load import load
+
+    return load(step.group.located, device)
+
+
+def _failure(error: Exception) -> Failure:
+    import torch
+
+    if isinstance(error, NotEvaluated):
+        return Failure(error.code, str(error))
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return Failure("out_of_memory", f"out of memory: {error}")
+    return Failure("run_failed", f"{type(error).__name__}: {error}".splitlines()[0][:300])
+
+
+def _record(ledger: Ledger, runs: Iterable[Run], failure: Failure) -> None:
+    with ledger.writing():
+        for run in runs:
+            ledger.attempt_failed(run.key, run.parts, f"{failure.code}: {failure.reason}")
+
+
+def _versions() -> dict[str, str]:
+    import torch
+    import transformers
+
+    import mi_atlas
+
+    return {
+        "mi-atlas": mi_atlas.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,1 @@
+"""engine/grade: room of mi-atlas."""

@@ -1,0 +1,68 @@
+"""engine: the evidence of one claim, as the grade reads it. Nothing here imports numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+Origin = Literal["measured", "recorded", "simulated", "mock"]
+
+
+class Ref(NamedTuple):
+    """One series a form needs: an intervention at a site."""
+
+    intervention: str | None
+    """None: the value of the arm that is read (the counterfactual, or a robustness value)."""
+    site: str
+    """A label such as `L3.mlp`."""
+
+
+class Absent(NamedTuple):
+    """Why an arm could not be had."""
+
+    code: str
+    """A slug, such as `weights_missing`."""
+    message: str
+    """One line, for a person."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Per-example values of everything a claim was measured on; every array runs over the same n raw examples."""
+
+    families: tuple[str, ...]
+    """Task family of each example; with `templates` the unit of replication."""
+    templates: tuple[str, ...]
+    examples: tuple[str, ...]
+    """Content ids; two equal ids are one example."""
+    effects: Mapping[tuple[str, str], Floats]
+    """(intervention label, site label) -> the claim's quantity, in its unit."""
+    control: Mapping[tuple[str, str, int], Floats]
+    """(intervention label the draw stands in for, site label, draw) -> the claim's quantity."""
+    positive: Floats | None
+    """KL under the positive control, nats."""
+    noise: Floats | None
+    """KL of the clean pass against itself at another batch shape, nats: what the numerics alone do."""
+    absent: Mapping[str, Absent]
+    """Arm (main, clean, control, positive_control, robustness.<label>) -> why it could not be had."""
+    look: int
+    """How often this claim has been looked at on new evidence, from 1."""
+    registered_before_data: bool
+    origin: Origin
+    layers: int
+    """Decoder layers of the model."""
+    dtype: str
+    """Number format the model ran in, such as float32."""
+
+
+def intervention_label(value: Any) -> str:
+    """How evidence names an intervention spec: `zero`, `resample`, `resample[1]`."""
+    seed = getattr(value, "seed", 0)
+    return f"{value.intervention}[{seed}]" if seed else str(value.intervention)

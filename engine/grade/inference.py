@@ -1,0 +1,149 @@
+"""engine: means, standard errors and p-values over templates within families, and over families.
+
+Imported only when something is graded (numpy, scipy.special). Arrays of units have templates on the
+first axis, sorted by family, and one column a contrast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import bdtrc, stdtr, stdtrit
+
+if TYPE_CHECKING:
+    from .evidence import Floats
+
+FAMILY_ALPHA = 0.05
+"""A family counts, beyond the suite, when its own one-sided bound at this alpha decides."""
+
+POWER_QUANTILE = 0.8416
+"""Normal quantile of 80 %, the power that "about n = ..." promises."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How templates (sorted by family) fall into families."""
+
+    families: tuple[str, ...]
+    starts: tuple[int, ...]
+    """Index of each family's first template."""
+    sizes: Floats
+    """Templates in each family."""
+
+    def means(self, units: Floats) -> Floats:
+        """(templates, ...) -> (families, ...)."""
+        sizes = self.sizes.reshape(-1, *[1] * (units.ndim - 1))
+        return np.asarray(np.add.reduceat(units, self.starts, axis=0) / sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """Mean of family means of some contrasts, with its standard error; each attribute has one entry a contrast."""
+
+    value: Floats
+    se: Floats
+    df: Floats
+
+    def below(self, bound: float) -> Floats:
+        """p-values of "not above the bound"."""
+        return t_probability(bound - self.value, self.se, self.df)
+
+    def above(self, bound: float) -> Floats:
+        """p-values of "not below the bound"."""
+        return t_probability(self.value - bound, self.se, self.df)
+
+    def limit(self, alpha: float, side: int) -> Floats:
+        """One-sided confidence limits: lower for side -1, upper for side +1."""
+        return np.asarray(self.value + side * stdtrit(self.df, 1 - alpha) * self.se)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Units (templates, contrasts) in their families."""
+
+    units: Floats
+    layout: Layout
+
+    @cached_property
+    def family_means(self) -> Floats:
+        """(families, contrasts)."""
+        return self.layout.means(self.units)
+
+    @cached_property
+    def _variances(self) -> Floats:
+        """Variance of each family's mean, (families, contrasts); infinite in a family of one template."""
+        sizes = self.layout.sizes.astype(int)
+        residual = self.units - np.repeat(self.family_means, sizes, axis=0)
+        squares = np.add.reduceat(residual**2, self.layout.starts, axis=0)
+        degrees = np.where(sizes > 1, sizes - 1, np.nan)[:, None]
+        return np.nan_to_num(squares / degrees / sizes[:, None], nan=math.inf)
+
+    @cached_property
+    def within(self) -> Mean:
+        """Over new templates of these families: SE = sqrt(sum s_f^2 / n_f) / F, Satterthwaite df."""
+        total = self._variances.sum(axis=0)
+        degrees = np.maximum(self.layout.sizes - 1, 1)[:, None]
+        spread = (self._variances**2 / degrees).sum(axis=0)
+        df = np.divide(total**2, spread, out=np.full_like(total, degrees.sum()), where=spread > 0)
+        return Mean(self.family_means.mean(axis=0), np.sqrt(total) / len(self.layout.families), df)
+
+    @cached_property
+    def between(self) -> Mean:
+        """Over new families: a t over family means, F - 1 df."""
+        count = len(self.layout.families)
+        se = self.family_means.std(axis=0, ddof=1) / math.sqrt(count)
+        return Mean(self.family_means.mean(axis=0), se, np.full(se.shape, count - 1.0))
+
+    @cached_property
+    def each_family(self) -> Mean:
+        """Every family for itself; attributes are (families, contrasts)."""
+        df = np.broadcast_to(np.maximum(self.layout.sizes - 1, 1)[:, None], self.family_means.shape)
+        return Mean(self.family_means, np.sqrt(self._variances), df)
+
+
+def t_probability(distance: Floats, se: Floats, df: Floats) -> Floats:
+    """P(T <= distance / se); without any spread the sign of the distance decides, and 0 decides nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.divide(distance, se)
+    certain = np.where(np.asarray(distance) < 0, 0.0, 1.0)
+    return np.where(np.asarray(se) > 0, stdtr(df, np.nan_to_num(ratio)), certain)
+
+
+def more_than_half(count: int, of: int) -> float:
+    """Exact p-value of "at most half of families", where `count` of `of` were decided for the claim."""
+    return float(bdtrc(count - 1, of, 0.5)) if count > 0 else 1.0
+
+
+def missable_share(families: int, alpha: float) -> float:
+    """The largest share of family types that could be absent from a suite of so many families."""
+    return float(1 - alpha ** (1 / families))
+
+
+def needed(units: int, distance: float, se: float, alpha: float) -> int | None:
+    """Units that would decide with 80 % power, if mean and spread stay as they are; None where none would.
+
+    Rounded up to two digits; at least one more than there are.
+    """
+    if not distance > 0 or not math.isfinite(se):
+        return None
+    quantile = float(stdtrit(max(units - 1, 1), 1 - alpha)) + POWER_QUANTILE
+    wanted = units * (quantile * se / distance) ** 2
+    if wanted > 1000 * units:
+        return None
+    step = 10 ** max(math.floor(math.log10(max(wanted, 1))) - 1, 0)
+    return max(math.ceil(wanted / step) * step, units + 1)
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """q-values in the order of the p-values (Benjamini & Hochberg 1995)."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
+    q, least = [1.0] * len(p_values), 1.0
+    for place, index in enumerate(order):
+        least = min(least, p_values[index] * len(p_values) / (len(p_values) - place))
+        q[index] = least
+    return q

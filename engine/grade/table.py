@@ -1,0 +1,114 @@
+"""engine: a claim's evidence after deduplication, as templates within families. Imported only when grading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .evidence import Evidence, Ref
+from .inference import Layout
+from .replicates import distinct
+
+if TYPE_CHECKING:
+    from .evidence import Floats
+
+LOG_FLOOR = 1e-4
+"""nats: the log of an effect is taken no lower."""
+
+NUMERIC_FLOORS = {"float32": 1e-6, "float64": 1e-6}
+"""Quantity below which a value is arithmetic, not effect."""
+
+HALF_FLOOR = 1e-3
+"""The same for half precision: bf16 moves a KL by this much."""
+
+LEAST_CELLS = 8
+"""Examples with fewer non-zero cells cannot be told to be clones by their values; only by their id."""
+
+
+class Table:
+    """Distinct examples, sorted by family, template and id, so that their order in the evidence is of no matter.
+
+    Series of values are (n,) or (draws, n) over these examples; units are over templates.
+    """
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self.n_raw = len(evidence.examples)
+        self._kept = self._distinct_examples()
+        keys = [(evidence.families[i], evidence.templates[i]) for i in self._kept]
+        firsts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
+        self._starts = np.array(firsts)
+        self._sizes = np.diff([*firsts, len(keys)])
+        self.layout = _layout([keys[i][0] for i in firsts])
+        noise = 10 * float(np.quantile(evidence.noise, 0.99)) if _usable(evidence.noise) else 0.0
+        self.numeric_floor = max(NUMERIC_FLOORS.get(evidence.dtype, HALF_FLOOR), noise)
+        self.log_floor = max(LOG_FLOOR, noise)
+        self.full_precision = evidence.dtype in NUMERIC_FLOORS
+
+    @property
+    def n(self) -> int:
+        """Distinct examples."""
+        return len(self._kept)
+
+    @property
+    def n_templates(self) -> int:
+        """Templates with at least one distinct example."""
+        return len(self._starts)
+
+    def series(self, ref: Ref, own: str) -> Floats:
+        """Values of a main-arm series (n,), where `own` is the arm's intervention label.
+
+        Raises:
+            KeyError: the evidence has no such series.
+        """
+        return self._evidence.effects[ref.intervention or own, ref.site][self._kept]
+
+    def draws(self, ref: Ref, own: str, numbers: Iterable[int]) -> Floats:
+        """Values of control draws that stand in for a series, (draws, n)."""
+        label = ref.intervention or own
+        return np.stack([self._evidence.control[label, ref.site, number][self._kept] for number in numbers])
+
+    @property
+    def positive(self) -> Floats:
+        """KL under the positive control (n,)."""
+        assert self._evidence.positive is not None
+        return self._evidence.positive[self._kept]
+
+    def logs(self, values: Floats) -> Floats:
+        """Template means of the logs, floored: (..., n) -> (..., templates)."""
+        return self.template_means(np.log(np.maximum(values, self.log_floor)))
+
+    def template_means(self, values: Floats) -> Floats:
+        """(..., n) -> (..., templates)."""
+        return np.asarray(np.add.reduceat(values, self._starts, axis=-1) / self._sizes)
+
+    def family_means(self, values: Floats) -> Floats:
+        """Means of template means, (..., n) -> (..., families)."""
+        return self.layout.means(self.template_means(values).T).T
+
+    def _distinct_examples(self) -> Floats:
+        evidence = self._evidence
+        series = [*evidence.effects.values(), *evidence.control.values(), evidence.positive]
+        cells = np.stack([values for values in series if _usable(values)], axis=1)
+        rows = cells.tolist()
+        order = sorted(
+            range(self.n_raw),
+            key=lambda i: (evidence.families[i], evidence.templates[i], evidence.examples[i], rows[i]),
+        )
+        seen: set[str] = set()
+        named = [i for i in order if not (evidence.examples[i] in seen or seen.add(evidence.examples[i]))]  # type: ignore[func-returns-value]
+        kept = distinct(cells[named], LEAST_CELLS)
+        return np.array([named[i] for i in kept], dtype=int)
+
+
+def _usable(values: Floats | None) -> bool:
+    return values is not None and bool(np.isfinite(values).all())
+
+
+def _layout(families: list[str]) -> Layout:
+    names = tuple(dict.fromkeys(families))
+    sizes = np.array([families.count(name) for name in names], dtype=float)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int)
+    return Layout(names, tuple(starts.tolist()), sizes)

@@ -1,0 +1,97 @@
+"""engine: what is costly to compute and cheap to check: file digests, and the content of generated suites.
+
+Neither is evidence. A file's digest is remembered under its path, size and modification time; a
+suite's blocks under the suite's spec, the tokenizer, the draw and the source of the generator, so that a
+warm audit hashes no weights and generates no prompts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..specs.canonical import digest, digest_file
+from ..specs.suite import Suite
+
+if TYPE_CHECKING:
+    from ..evaluators.models.locate import Located
+    from ..evaluators.tasks.example import Block
+    from ..store import Ledger
+
+VERIFICATION = "verification"
+
+
+@dataclass(frozen=True)
+class BlockInfo:
+    """A block without its prompts: what keys and grades need of it."""
+
+    family: str
+    digest: str
+    examples: tuple[str, ...]
+    templates: tuple[str, ...]
+    rejected: Mapping[str, int]
+
+
+class Memo:
+    """What the ledger remembers, read once; what is new is written back by `save`."""
+
+    def __init__(self, files: Mapping[str, str], suites: Mapping[str, str], workspace: Path) -> None:
+        self._known = {"file": dict(files), "suite": dict(suites)}
+        self._new: dict[str, dict[str, str]] = {"file": {}, "suite": {}}
+        self._workspace = workspace
+
+    def file_digest(self, path: Path) -> str:
+        """sha256 of a file, computed again only when its size or modification time changed."""
+        stat = path.stat()
+        key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        if key not in self._known["file"]:
+            self._add("file", key, digest_file(path))
+        return self._known["file"][key]
+
+    def blocks(self, suite: Suite, located: Located, draw: int) -> tuple[BlockInfo, ...]:
+        """The verification blocks of a draw of a suite under a model's tokenizer.
+
+        Raises:
+            TaskError: the suite cannot be generated; the text says why.
+        """
+        from ..evaluators.tasks import source_digest
+
+        content = self.file_digest(self._workspace / suite.jsonl) if suite.jsonl else source_digest()
+        key = digest(
+            "suite-memo",
+            {"suite": suite, "tokenizer": located.parts["tokenizer"], "draw": draw, "content": content},
+        )
+        if key not in self._known["suite"]:
+            infos = [_info(block) for block in generate_blocks(suite, located, draw, self._workspace)]
+            self._add("suite", key, json.dumps([asdict(info) for info in infos]))
+        return tuple(
+            BlockInfo(**{**row, "examples": tuple(row["examples"]), "templates": tuple(row["templates"])})
+            for row in json.loads(self._known["suite"][key])
+        )
+
+    def save(self, ledger: Ledger) -> None:
+        """Write what is new to the ledger."""
+        for kind, values in self._new.items():
+            ledger.remember_many(kind, values)
+            values.clear()
+
+    def _add(self, kind: str, key: str, value: str) -> None:
+        self._known[kind][key] = self._new[kind][key] = value
+
+
+def generate_blocks(suite: Suite, located: Located, draw: int, workspace: Path) -> tuple[Block, ...]:
+    """The verification prompts themselves, tokenized for a model."""
+    from tokenizers import Tokenizer
+
+    from ..evaluators.tasks import generate
+
+    return generate(suite, Tokenizer.from_file(str(located.tokenizer_file)), VERIFICATION, draw, workspace)
+
+
+def _info(block: Block) -> BlockInfo:
+    ids = tuple(example.id for example in block.examples)
+    templates = tuple(example.template for example in block.examples)
+    return BlockInfo(block.family, block.digest, ids, templates, dict(block.rejected))

@@ -1,0 +1,79 @@
+"""engine: the plan: what will run, in which groups, and why. What `plan` prints is what `audit` executes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .resolve import Group, Resolved, Run
+
+if TYPE_CHECKING:
+    from ..store import Ledger
+
+
+@dataclass(frozen=True)
+class StaleCause:
+    """Why some runs are not in the ledger: the part of the key in which the nearest stored run differs."""
+
+    part: str
+    """`model.weights`, `examples`, `site`, ...; `never measured` where nothing comes near."""
+    runs: int
+    stored: str | None = None
+    wanted: str | None = None
+
+
+@dataclass(frozen=True)
+class GroupStep:
+    """Load one model once and measure these runs."""
+
+    group: Group
+    runs: tuple[Run, ...]
+
+    @property
+    def passes(self) -> int:
+        """Prompts to be run through the model, one for each run and example."""
+        sizes = {block.family: len(block.examples) for block in self.group.blocks}
+        return sum(sizes[run.cell.family] for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in the order of execution, and what the ledger already has."""
+
+    steps: tuple[GroupStep, ...]
+    hits: int
+    """Distinct runs that are in the ledger."""
+
+    @property
+    def misses(self) -> int:
+        """Distinct runs to be measured."""
+        return sum(len(step.runs) for step in self.steps)
+
+
+def make_plan(resolved: Iterable[Resolved], ledger: Ledger, rerun: bool = False) -> Plan:
+    """Distinct runs of all claims, less those that are in the ledger; with `rerun` all of them."""
+    runs: dict[str, Run] = {}
+    for claim in resolved:
+        runs.update(claim.runs)
+    hits = set() if rerun else ledger.hits(runs)
+    groups: dict[str, list[Run]] = {}
+    for key, run in runs.items():
+        if key not in hits:
+            groups.setdefault(run.group.key, []).append(run)
+    return Plan(tuple(GroupStep(members[0].group, tuple(members)) for members in groups.values()), len(hits))
+
+
+def why_stale(runs: Sequence[Run], ledger: Ledger) -> list[StaleCause]:
+    """The parts in which runs differ from their nearest stored ones, the commonest first."""
+    causes: Counter[tuple[str, str | None, str | None]] = Counter()
+    for difference in ledger.explain_misses([run.parts for run in runs]):
+        causes.update(_parts(difference))
+    return [StaleCause(part, n, stored, wanted) for (part, stored, wanted), n in causes.most_common()]
+
+
+def _parts(difference: Mapping[str, tuple[str | None, str | None]] | None) -> list[tuple[str, str | None, str | None]]:
+    if difference is None:
+        return [("never measured", None, None)]
+    return [(part, stored, wanted) for part, (stored, wanted) in sorted(difference.items())]

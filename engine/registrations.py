@@ -1,0 +1,139 @@
+"""engine: which claims were registered when, and how often each was looked at.
+
+`claims/registrations.lock` is tracked by version control and keyed by estimand and bound, never by file
+name: neither deleting a ledger nor renaming a claim resets anything. Three facts are kept:
+
+- `registered`: when a bound on an estimand was first written down;
+- `looks`: each (bound, data) pair under which the estimand was graded, in order. The place in this list
+  is the k by which alpha is spent. Grading the same bound on the same data again (new code, another
+  machine) is no new look;
+- `measured`: when data (model x examples x evaluator x granularity x intervention) were first measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .errors import MachineError
+
+VERSION = 1
+
+
+def now() -> str:
+    """The time, as it is written down: ISO 8601, UTC, microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a claim stands before its grade: which look this is, and whether it was registered before its data."""
+
+    look: int
+    before_data: bool
+
+
+@dataclass
+class Registrations:
+    """The content of a registrations file; `changed` says whether it differs from what was read."""
+
+    estimands: dict[str, dict[str, Any]] = field(default_factory=dict)
+    measured: dict[str, str] = field(default_factory=dict)
+    changed: bool = False
+
+    def register(self, claim: str, estimand: str, bound: str) -> None:
+        """Write a claim down; a bound that is known keeps its date, whatever the claim is called now."""
+        entry = self.estimands.setdefault(estimand, {"claim": claim, "registered": {}, "looks": []})
+        if bound not in entry["registered"]:
+            entry["registered"][bound] = now()
+            self.changed = True
+
+    def is_registered(self, estimand: str, bound: str) -> bool:
+        """Whether a bound on an estimand was written down before."""
+        return bound in self.estimands.get(estimand, {}).get("registered", {})
+
+    def draw(self, estimand: str) -> int:
+        """The latest verification draw the estimand was looked at on; 1 before any."""
+        looks = self.estimands.get(estimand, {}).get("looks", [])
+        return max((look["draw"] for look in looks), default=1)
+
+    def look(self, estimand: str, bound: str, data: Iterable[str], draw: int, measured_at: str) -> Standing:
+        """Count a look at an estimand's data under a bound, and say how the claim stands.
+
+        The claim must have been registered; `measured_at` dates data that no earlier look has dated.
+        """
+        entry, items = self.estimands[estimand], sorted(data)
+        for item in items:
+            if item not in self.measured:
+                self.measured[item] = measured_at
+                self.changed = True
+        same = {"bound": bound, "data": items, "draw": draw}
+        known = [{key: look[key] for key in same} for look in entry["looks"]]
+        if same not in known:
+            entry["looks"].append({**same, "at": now()})
+            known.append(same)
+            self.changed = True
+        before = all(entry["registered"][bound] <= self.measured[item] for item in items)
+        return Standing(known.index(same) + 1, before)
+
+    def standing(self, estimand: str, bound: str, data: Iterable[str], draw: int) -> Standing | None:
+        """How a claim stands if nothing about it is new; None if looking at it would change this file."""
+        items = sorted(data)
+        entry = self.estimands.get(estimand, {"registered": {}, "looks": []})
+        if bound not in entry["registered"] or not all(item in self.measured for item in items):
+            return None
+        same = {"bound": bound, "data": items, "draw": draw}
+        for index, look in enumerate(entry["looks"]):
+            if all(look[key] == same[key] for key in same):
+                before = all(entry["registered"][bound] <= self.measured[item] for item in items)
+                return Standing(index + 1, before)
+        return None
+
+    def text(self) -> str:
+        """The file's content: sorted, one line a fact, so that version control shows what changed."""
+        document = {"version": VERSION, "estimands": self.estimands, "measured": self.measured}
+        return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+def load_registrations(path: Path, shipped: Path | None = None) -> Registrations:
+    """Read a registrations file; where it does not exist yet, start from the shipped one, or from nothing.
+
+    Raises:
+        MachineError: the file is damaged. It is never overwritten then.
+    """
+    source = path if path.exists() else shipped
+    if source is None or not source.exists():
+        return Registrations()
+    try:
+        document = json.loads(source.read_text(encoding="utf-8"))
+        if document["version"] != VERSION:
+            raise MachineError(f"{source}: version {document['version']}, this program reads version {VERSION}")
+        return Registrations(document["estimands"], document["measured"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MachineError(
+            f"{source}: cannot be read as registrations ({error}); restore it from version control: "
+            "without it no claim can show that it was registered before its data"
+        ) from error
+
+
+def save_registrations(registrations: Registrations, path: Path) -> None:
+    """Write the file whole or not at all; nothing is written where nothing changed.
+
+    Raises:
+        MachineError: the folder cannot be written.
+    """
+    if not registrations.changed:
+        return
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(registrations.text(), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise MachineError(f"{path}: cannot be written ({error}); no claim was graded on new data") from error
+    registrations.changed = False

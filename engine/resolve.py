@@ -1,0 +1,231 @@
+"""engine: from a claim to the runs it needs, each with a key. Nothing is measured and nothing is loaded here.
+
+A claim that cannot be resolved is not an error: its main arm is absent, with a code and a reason,
+and the claim ends Pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from ..evaluators.cells import Cell, NotEvaluated, cell_key, cell_parts
+from ..evaluators.models.locate import Absent, Located, locate
+from ..evaluators.registry import find_version
+from ..evaluators.tasks import TaskError
+from ..specs.canonical import digest
+from ..specs.claim import MeasuredClaim
+from ..specs.library import Library
+from ..specs.model import Model
+from ..specs.sites import ALL_LAYERS, Site, granularity_of, sites
+from ..specs.suite import Suite
+from .controls import Effect, control_runs
+from .grade.evidence import Ref
+from .grade.forms import FormError, find_form
+from .memo import BlockInfo, Memo
+
+CLEAN = "-"
+"""The site of a pass without intervention."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is loaded together: one model before the blocks of one draw of one suite, for one evaluator."""
+
+    located: Located
+    suite: Suite
+    draw: int
+    blocks: tuple[BlockInfo, ...]
+    evaluator: str
+    version: int
+
+    @cached_property
+    def key(self) -> str:
+        """Groups with equal keys are the same group (64 hex digits)."""
+        blocks = [block.digest for block in self.blocks]
+        return digest("group", {"model": self.located.parts, "blocks": blocks, "evaluator": self.evaluator})
+
+    @cached_property
+    def pool(self) -> str:
+        """Digest of all blocks, of which mean and resample take their values."""
+        return digest("pool", [block.digest for block in self.blocks])
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell with its key and the parts it was made of."""
+
+    key: str
+    parts: Mapping[str, str]
+    cell: Cell
+    group: Group
+
+
+class Address(NamedTuple):
+    """Which place of a claim's evidence a series of cells (one a block) fills."""
+
+    role: str
+    """effect, control, positive_control, clean."""
+    arm: str
+    """main, robustness.mean, control, positive_control, clean: what is Pending if the series cannot be had."""
+    intervention: str
+    site: str
+    draw: int
+
+
+@dataclass
+class Resolved:
+    """A claim, the runs it needs, and what is missing."""
+
+    claim: MeasuredClaim
+    path: Path
+    estimand: str
+    bound: str
+    draw: int
+    located: Located | Absent
+    blocks: tuple[BlockInfo, ...] = ()
+    series: dict[Address, tuple[str, ...]] = field(default_factory=dict)
+    """Address -> keys of its runs, one a block, in the order of the blocks."""
+    runs: dict[str, Run] = field(default_factory=dict)
+    absent: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Arm -> (code, reason)."""
+    data: tuple[str, ...] = ()
+    """What the main arm looks at, as registrations name it; the evaluator's version is no part of it."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Keys of all runs."""
+        return frozenset(self.runs)
+
+    @property
+    def main_keys(self) -> frozenset[str]:
+        """Keys of the runs of the main arm."""
+        return frozenset(key for address, keys in self.series.items() if address.arm == "main" for key in keys)
+
+
+def label(intervention: str, seed: int) -> str:
+    """`zero`, `resample`, `resample[1]`: how evidence names an intervention."""
+    return f"{intervention}[{seed}]" if seed else intervention
+
+
+class Resolver:
+    """Resolves claims against a library of named specs; equal runs of different claims are one object."""
+
+    def __init__(self, library: Library, memo: Memo, workspace: Path) -> None:
+        self._library = library
+        self._memo = memo
+        self._workspace = workspace
+        self._located: dict[str, Located | Absent] = {}
+        self._groups: dict[str, Group] = {}
+        self._runs: dict[tuple[str, Cell], Run] = {}
+
+    def specs(self, claim: MeasuredClaim) -> tuple[Model, Suite]:
+        """The claim's model and suite in full."""
+        model = claim.model if isinstance(claim.model, Model) else self._library.model(claim.model)
+        suite = claim.suite if isinstance(claim.suite, Suite) else self._library.suite(claim.suite)
+        return model, suite
+
+    def resolve(self, claim: MeasuredClaim, path: Path, draw: int) -> Resolved:
+        """The runs of a claim on one verification draw of its suite."""
+        model, suite = self.specs(claim)
+        located = self._locate(model)
+        resolved = Resolved(claim, path, claim.estimand_hash(model, suite), claim.bound_hash, draw, located)
+        if isinstance(located, Absent):
+            resolved.absent["main"] = (located.reason, located.message)
+            return resolved
+        try:
+            group = self._group(located, suite, draw, claim.metric.evaluator)
+            resolved.blocks = group.blocks
+            for address, run_group, intervention, seed in self._series(claim, group):
+                site = CLEAN if address.role == "clean" else address.site
+                self._add(resolved, address, run_group, (site, intervention, seed))
+        except (NotEvaluated, FormError) as error:
+            resolved.absent["main"] = (error.code, str(error))
+        except TaskError as error:
+            resolved.absent["main"] = ("suite_not_generated", str(error))
+        resolved.data = tuple(sorted(_data_items(resolved)))
+        return resolved
+
+    def _series(self, claim: MeasuredClaim, group: Group) -> Iterator[tuple[Address, Group, str, int]]:
+        form, swept = find_form(claim.expect.form), _sweep(claim, group.located)
+        yield Address("clean", "clean", "none", CLEAN, 0), group, "none", 0
+        yield Address("positive_control", "positive_control", "zero", ALL_LAYERS, 0), group, "zero", 0
+        effects = form.effects(claim, swept)
+        for arm, value in _values(claim):
+            for effect in _at(effects, value):
+                name = label(effect.intervention, effect.seed)
+                yield Address("effect", arm, name, effect.site, 0), group, effect.intervention, effect.seed
+        stand_ins = _at(form.controls(claim, swept), claim.counterfactual)
+        for run in control_runs(claim.control, group.located, stand_ins):
+            other = self._group(run.model, group.suite, group.draw, group.evaluator)
+            name = label(run.effect.intervention, run.effect.seed)
+            yield Address("control", "control", name, run.effect.site, run.draw), other, run.intervention, run.seed
+
+    def _add(self, resolved: Resolved, address: Address, group: Group, what: tuple[str, str, int]) -> None:
+        if address in resolved.series:
+            return
+        runs = [self._run(group, Cell(block.family, *what), block) for block in group.blocks]
+        resolved.series[address] = tuple(run.key for run in runs)
+        resolved.runs.update((run.key, run) for run in runs)
+
+    def _run(self, group: Group, cell: Cell, block: BlockInfo) -> Run:
+        known = self._runs.get((group.key, cell))
+        if known is None:
+            evaluator = (group.evaluator, group.version)
+            parts = cell_parts(cell, group.located.parts, block.digest, group.pool, evaluator)
+            known = self._runs[group.key, cell] = Run(cell_key(parts), parts, cell, group)
+        return known
+
+    def _group(self, located: Located, suite: Suite, draw: int, evaluator: str) -> Group:
+        version = find_version(evaluator)
+        group = Group(located, suite, draw, self._memo.blocks(suite, located, draw), evaluator, version)
+        return self._groups.setdefault(group.key, group)
+
+    def _locate(self, model: Model) -> Located | Absent:
+        key = digest("model", model)
+        if key not in self._located:
+            self._located[key] = locate(model, self._workspace, self._memo.file_digest)
+        return self._located[key]
+
+
+def _sweep(claim: MeasuredClaim, located: Located) -> tuple[Site, ...]:
+    return sites(claim.metric.sites.granularities, located.layers)
+
+
+def _values(claim: MeasuredClaim) -> Iterator[tuple[str, object]]:
+    yield "main", claim.counterfactual
+    for value in claim.robustness:
+        yield f"robustness.{label(value.intervention, getattr(value, 'seed', 0))}", value
+
+
+def _at(refs: tuple[Ref, ...], value: object) -> tuple[Effect, ...]:
+    """The effects a form refers to, where the claim's own value is `value`."""
+    own = getattr(value, "intervention")  # noqa: B009 - any intervention spec, also another package's
+    return tuple(
+        Effect(ref.intervention or own, 0 if ref.intervention else getattr(value, "seed", 0), ref.site) for ref in refs
+    )
+
+
+def _data_items(resolved: Resolved) -> set[str]:
+    located = resolved.located
+    if isinstance(located, Absent) or not resolved.series:
+        return set()
+    blocks = [block.digest for block in resolved.blocks]
+    evaluator = resolved.claim.metric.evaluator
+    return {
+        digest(
+            "data",
+            {
+                "model": located.parts,
+                "blocks": blocks,
+                "evaluator": evaluator,
+                "granularity": granularity_of(address.site),
+                "intervention": address.intervention,
+            },
+        )
+        for address in resolved.series
+        if address.arm == "main"
+    }

@@ -1,0 +1,117 @@
+"""engine: how the program speaks on a terminal: the end of a command, waits, progress bars."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from .errors import EngineError
+
+if TYPE_CHECKING:
+    import typer
+    from rich.progress import Progress, TaskID
+
+    from .plan import GroupStep, Plan
+
+INTERRUPTED = 130
+SPEC_ERROR = 3
+MACHINE_ERROR = 4
+
+
+def run(app: typer.Typer) -> int:
+    """Run the command line; returns the exit code. Usage errors are 3, as faults in specs are."""
+    import click
+
+    try:
+        code = app(standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Abort:
+        return _said("interrupted; what was measured is kept", INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        return SPEC_ERROR
+    except KeyboardInterrupt:
+        return _said("interrupted; what was measured is kept", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except EngineError as error:
+        return _said(f"error: {error}", error.exit_code)
+    except Exception as error:
+        return _expected(error)
+
+
+def _expected(error: Exception) -> int:
+    """The exit code of an error that another room raised for a person to read; any other is ours and is shown whole."""
+    from ..specs.errors import SpecError
+    from ..store import LedgerError
+
+    if isinstance(error, SpecError):
+        faults = len(error.faults)
+        return _said(f"{error}\n{faults} fault{'s' if faults != 1 else ''}", SPEC_ERROR)
+    if isinstance(error, LedgerError | OSError):
+        return _said(f"error: {error}", MACHINE_ERROR)
+    raise error
+
+
+def _said(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+class TerminalTalk:
+    """Waits and progress on standard error: bars on a terminal, a line every few seconds elsewhere."""
+
+    EVERY_S = 5.0
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._tasks: dict[int, TaskID] = {}
+        self._done: dict[int, int] = {}
+        self._total = 0
+        self._start = self._last = time.monotonic()
+
+    def wait(self, message: str) -> None:
+        """Say what is waited for."""
+        print(message, file=sys.stderr, flush=True)
+
+    def begin(self, plan: Plan) -> None:
+        """Show the plan's size, and a bar a model on a terminal."""
+        self._total, self._start, self._last = plan.misses, time.monotonic(), time.monotonic()
+        print(f"measuring {plan.misses} runs ({plan.hits} cached)", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            self._progress = _bars()
+            self._task = self._progress.add_task("runs", total=plan.misses)
+            self._progress.start()
+
+    def progress(self, step: GroupStep, done: int) -> None:
+        """So many runs of a step are finished."""
+        self._done[id(step)] = done
+        finished = sum(self._done.values())
+        if self._progress is not None:
+            self._progress.update(self._task, completed=finished, description=_named(step))
+        elif time.monotonic() - self._last >= self.EVERY_S:
+            self._last = time.monotonic()
+            left = (self._last - self._start) / finished * (self._total - finished)
+            print(f"  {finished}/{self._total} runs, about {left:.0f} s left", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Take the bars away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def _named(step: GroupStep) -> str:
+    located = step.group.located
+    name = located.spec.model or located.architecture
+    return name if located.untrained is None else f"{name}, untrained {located.untrained}"
+
+
+def _bars() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)

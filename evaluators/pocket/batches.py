@@ -1,0 +1,76 @@
+"""evaluators/pocket: what a pocket model sees at each step, the same for the same recipe."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from ..tasks.training import TextExample
+from .recipe import Recipe
+from .tokenizer import SPECIAL
+
+Stream = Callable[[Sequence[str], int], Iterator[TextExample]]
+"""Families and a seed -> endless training examples."""
+
+MICRO = 2
+"""Parts of a batch, sorted by length, so that little is padded."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of similar length, right-padded: causal models do not look at the padding."""
+
+    ids: Tensor
+    """[row, position]"""
+    weight: Tensor
+    """[row, position]: how much the prediction of the *next* token counts; 0 at the last position."""
+
+
+Step = list[Part]
+"""One batch: the parts whose losses are averaged before the weights move."""
+
+
+def steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step]:
+    """The warm-up, then the training stream: as many steps as the recipe has."""
+    rng = random.Random(recipe.seed)
+    for _ in range(recipe.induction.steps):
+        yield [repeats(rng, recipe.batch, recipe.induction.length, tokenizer.get_vocab_size())]
+    examples = stream(recipe.families, recipe.seed)
+    for _ in range(recipe.steps):
+        yield _tasks(recipe, tokenizer, list(itertools.islice(examples, recipe.batch)))
+
+
+def repeats(rng: random.Random, rows: int, length: int, vocabulary: int) -> Part:
+    """Random tokens that repeat with a period of each row's own; each token that can be known counts."""
+    ids, weight = torch.zeros(rows, length, dtype=torch.long), torch.zeros(rows, length)
+    for row in range(rows):
+        period = rng.randint(4, length // 2)
+        cycle = [rng.randrange(len(SPECIAL), vocabulary) for _ in range(period)]
+        ids[row] = torch.tensor([cycle[position % period] for position in range(length)])
+        weight[row, period:-1] = 1
+    return Part(ids, weight)
+
+
+def _tasks(recipe: Recipe, tokenizer: Tokenizer, examples: list[TextExample]) -> Step:
+    rows = [(tokenizer.encode(example.clean).ids, tokenizer.encode(example.target).ids) for example in examples]
+    rows.sort(key=lambda row: len(row[0]) + len(row[1]))
+    size = -(-len(rows) // MICRO)
+    return [_pad(rows[start : start + size], recipe.prompt_weight) for start in range(0, len(rows), size)]
+
+
+def _pad(rows: list[tuple[list[int], list[int]]], prompt_weight: float) -> Part:
+    width = max(len(prompt) + len(target) for prompt, target in rows)
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    weight = torch.zeros(len(rows), width)
+    for row, (prompt, target) in enumerate(rows):
+        length = len(prompt) + len(target)
+        ids[row, :length] = torch.tensor(prompt + target)
+        weight[row, : len(prompt) - 1] = prompt_weight
+        weight[row, len(prompt) - 1 : length - 1] = 1
+    return Part(ids, weight)

@@ -1,0 +1,109 @@
+"""evaluators/pocket: training a pocket model from nothing, on one thread, the same bytes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .batches import Part, Stream, steps
+from .recipe import Recipe
+
+Progress = Callable[[int, int, float], None]
+"""Steps done, steps in all, loss (nats per answer token)."""
+
+
+class TrainingError(Exception):
+    """This machine cannot train; the text says what is missing."""
+
+
+def train(recipe: Recipe, tokenizer: Tokenizer, stream: Stream, progress: Progress | None = None) -> nn.Module:
+    """Train the recipe's model in float32; the global random state and thread count are left as they were.
+
+    Raises:
+        TrainingError: torch is too old to have Muon.
+    """
+    with one_thread():
+        module = initial(recipe, tokenizer.get_vocab_size())
+        total = recipe.induction.steps + recipe.steps
+        optimizers = _optimizers(recipe, module)
+        module.train()
+        for number, step in enumerate(steps(recipe, tokenizer, stream)):
+            for optimizer, lr in optimizers:
+                optimizer.param_groups[0]["lr"] = lr * min(1.0, (total - number) / (recipe.cooldown * total))
+            loss = sum(_learn(module, part, 1 / len(step)) for part in step)
+            for optimizer, _ in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            if progress:
+                progress(number + 1, total, loss)
+    return module.eval()
+
+
+def initial(recipe: Recipe, vocabulary: int) -> nn.Module:
+    """The model before its first step; equal for equal seeds."""
+    import transformers
+
+    cls = getattr(transformers, recipe.architecture)
+    config = cls.config_class(**model_config(recipe, vocabulary))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        module: nn.Module = cls._from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+        nn.init.normal_(module.get_input_embeddings().weight, std=recipe.embedding_std)  # type: ignore[operator]
+    return module
+
+
+def model_config(recipe: Recipe, vocabulary: int) -> dict[str, Any]:
+    """config.json: what the recipe says and nothing else, so that it does not change with transformers."""
+    return {
+        "architectures": [recipe.architecture],
+        **recipe.config,
+        "vocab_size": vocabulary,
+        "bos_token_id": None,
+        "eos_token_id": 0,
+        "pad_token_id": 0,
+        "dtype": "bfloat16",
+    }
+
+
+def _learn(module: nn.Module, part: Part, share: float) -> float:
+    loss = answer_loss(module, part) * share
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.item()
+
+
+def answer_loss(module: Any, part: Part) -> Tensor:
+    """Weighted cross-entropy of the next token, in nats; logits are computed only where they count."""
+    hidden = module.model(input_ids=part.ids, use_cache=False).last_hidden_state
+    rows, positions = part.weight.nonzero(as_tuple=True)
+    weight = part.weight[rows, positions]
+    losses = F.cross_entropy(module.lm_head(hidden[rows, positions]), part.ids[rows, positions + 1], reduction="none")
+    return (losses * weight).sum() / weight.sum()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums are taken in one order only."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _optimizers(recipe: Recipe, module: nn.Module) -> list[tuple[torch.optim.Optimizer, float]]:
+    if not hasattr(torch.optim, "Muon"):
+        raise TrainingError(f"training needs torch >= 2.9, which has Muon; this is torch {torch.__version__}")
+    embedding = module.get_input_embeddings().weight  # type: ignore[operator]
+    matrices = [p for p in module.parameters() if p.ndim == 2 and p is not embedding]
+    others = [p for p in module.parameters() if p.ndim != 2 or p is embedding]
+    return [
+        (torch.optim.Muon(matrices, **recipe.muon.model_dump()), recipe.muon.lr),
+        (torch.optim.AdamW(others, **recipe.adamw.model_dump()), recipe.adamw.lr),
+    ]

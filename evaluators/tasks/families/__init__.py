@@ -1,0 +1,1 @@
+"""evaluators/tasks/families: one file per task family; a file here registers itself."""

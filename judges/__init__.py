@@ -1,0 +1,1 @@
+"""judges: room of mi-atlas."""

@@ -1,0 +1,1 @@
+"""specs: room of mi-atlas."""

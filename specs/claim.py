@@ -1,0 +1,187 @@
+"""specs: a claim, the document a person writes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
+
+from . import controls, forms, interventions, kinds, metrics  # noqa: F401 - each registers its kinds
+from .base import ClaimId, Many, Spec, Text
+from .canonical import digest
+from .model import Model
+from .sites import granularity_of
+from .suite import Suite
+
+kinds.load_plugins(kinds.ENTRY_POINTS)
+
+
+def _name_or_inline(value: Any) -> str:
+    return "name" if isinstance(value, str) else "inline"
+
+
+NamedModel = Annotated[
+    Annotated[str, Tag("name")] | Annotated[Model, Tag("inline")],
+    Discriminator(_name_or_inline),
+]
+NamedSuite = Annotated[
+    Annotated[str, Tag("name")] | Annotated[Suite, Tag("inline")],
+    Discriminator(_name_or_inline),
+]
+
+
+class Published(Spec):
+    """What was said before this audit."""
+
+    grade: str
+    """Free text: "High for JSON", "NEW"."""
+    source: str
+    """Where it was said."""
+
+
+class Confidence(Spec):
+    """One-sided confidences with which the bound must be cleared."""
+
+    high: Annotated[float, Field(ge=0.99, lt=1)] = 0.995
+    """For High; spent over all looks, half of it on refutation."""
+    medium: Annotated[float, Field(ge=0.9, lt=1)] = 0.95
+    """For Medium."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Confidence:
+        if self.medium > self.high:
+            raise ValueError("medium must not exceed high")
+        return self
+
+
+class _Prose(Spec):
+    """What people read; nothing here is hashed."""
+
+    claim: ClaimId
+    """Unique id: folder/name, as in the file's own path below claims/."""
+    statement: Text
+    """The claim, in one sentence."""
+    published: Published | None = None
+    """What was said before this audit."""
+    tags: Many[str] = ()
+    """For selecting claims: `core` ones are audited by `make audit`."""
+    threats: Many[str] = ()
+    """What could make the claim wrong."""
+    scope_note: str | None = None
+    """Printed beside the grade, such as "for JSON"."""
+    notes: str | None = None
+    """Anything else."""
+
+
+class MeasuredClaim(_Prose):
+    """A claim that is measured: it names its metric, counterfactual, control and confidence threshold."""
+
+    model: NamedModel
+    """A name in specs/library/models, or an inline model spec."""
+    suite: NamedSuite
+    """A name in specs/library/suites, or an inline suite spec."""
+    metric: kinds.one_of("metric")  # type: ignore[valid-type]
+    """What is measured, and where."""
+    counterfactual: kinds.one_of("intervention")  # type: ignore[valid-type]
+    """What "without it" means."""
+    robustness: Many[kinds.one_of("intervention")] = ()  # type: ignore[valid-type]
+    """Other values of the intervention that must lead to the same conclusion; High needs at least one."""
+    control: kinds.one_of("control")  # type: ignore[valid-type]
+    """What must fail, and by which margin."""
+    positive_control: kinds.one_of("positive_control") = controls.SkipAllLayers()  # type: ignore[valid-type]
+    """What must move the metric, or else the metric is dead."""
+    expect: kinds.one_of("expect")  # type: ignore[valid-type]
+    """The form of the claim and its bound."""
+    threshold: Confidence
+    """The confidence with which the bound must be cleared."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MeasuredClaim:
+        for check in (_check_components, _check_scale, _check_robustness):
+            if problem := check(self):
+                raise ValueError(problem)
+        return self
+
+    def estimand_hash(self, model: Model, suite: Suite) -> str:
+        """What is measured, with the named model and suite in full (64 hex digits)."""
+        return digest(
+            "estimand",
+            {
+                "model": model.model_dump(mode="json", exclude={"model", "notes"}),
+                "suite": suite.model_dump(mode="json", exclude={"suite", "notes"}),
+                "metric": self.metric,
+                "counterfactual": self.counterfactual,
+                "robustness": self.robustness,
+                "control": self.control.model_dump(mode="json", exclude=set(_margin(self.control))),
+                "positive_control": self.positive_control,
+            },
+        )
+
+    @property
+    def bound_hash(self) -> str:
+        """What the estimate is held against: form, threshold, and the control's margin (64 hex digits)."""
+        return digest("bound", {"expect": self.expect, "threshold": self.threshold, "margin": _margin(self.control)})
+
+
+class CompositeClaim(_Prose):
+    """A claim over other claims; it inherits metric, counterfactual, control and threshold from them."""
+
+    expect: kinds.one_of("composite")  # type: ignore[valid-type]
+    """The form, and the claims it rests on."""
+
+
+Claim = MeasuredClaim | CompositeClaim
+
+
+def _measured_or_composite(value: Any) -> str:
+    expect = value.get("expect") if isinstance(value, dict) else getattr(value, "expect", None)
+    form = expect.get("form") if isinstance(expect, dict) else getattr(expect, "form", None)
+    return "composite" if form in kinds.tags("composite") else "measured"
+
+
+ClaimAdapter: TypeAdapter[Claim] = TypeAdapter(
+    Annotated[
+        Annotated[MeasuredClaim, Tag("measured")] | Annotated[CompositeClaim, Tag("composite")],
+        Discriminator(_measured_or_composite),
+    ]
+)
+"""Validates a claim document; the form decides which of the two classes it is."""
+
+
+def _margin(control: Any) -> dict[str, float]:
+    return {name: getattr(control, name) for name in ("ratio", "difference") if hasattr(control, name)}
+
+
+def _components(expect: Any) -> list[str]:
+    if isinstance(expect, forms.Ratio):
+        return [expect.numerator.component, expect.denominator.component]
+    return [expect.component] if hasattr(expect, "component") else []
+
+
+def _check_components(claim: MeasuredClaim) -> str | None:
+    if not isinstance(claim.metric, metrics.AblationMetric):
+        return None
+    swept = claim.metric.sites.granularities
+    for component in _components(claim.expect):
+        if granularity_of(component) not in swept:
+            return f"expect names `{component}`, but metric.sites sweeps {', '.join(swept)} only"
+    return None
+
+
+def _check_scale(claim: MeasuredClaim) -> str | None:
+    quantity = getattr(claim.metric, "quantity", None)
+    if quantity != "kl" and isinstance(claim.expect, forms.TopComponent | forms.Ratio):
+        return f"form {claim.expect.form} compares effects on the log scale: it needs quantity kl, {quantity} can be negative"
+    if quantity == "kl" and isinstance(claim.expect, forms.Threshold):
+        bound = claim.expect.at_least if claim.expect.at_least is not None else claim.expect.at_most
+        if bound is not None and bound <= 0:
+            return "a bound on KL must be positive"
+    return None
+
+
+def _check_robustness(claim: MeasuredClaim) -> str | None:
+    values = [claim.counterfactual, *claim.robustness]
+    if len({digest("intervention", value) for value in values}) < len(values):
+        return "robustness repeats an intervention: the same value twice is no second method"
+    return None
+

@@ -1,0 +1,39 @@
+"""specs: what "without it" means: the value that replaces the update a site adds to the residual stream."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .base import Spec
+from .kinds import kind
+
+
+@kind("intervention")
+class Zero(Spec):
+    """The update is zero: at a layer the block becomes the identity (skip)."""
+
+    intervention: Literal["zero"]
+    """zero"""
+
+
+@kind("intervention")
+class Mean(Spec):
+    """The update is its mean over all positions of all clean prompts of the suite."""
+
+    intervention: Literal["mean"]
+    """mean"""
+
+
+@kind("intervention")
+class Resample(Spec):
+    """The update is the one another prompt of the suite has there; first, last and inner positions keep their class."""
+
+    intervention: Literal["resample"]
+    """resample"""
+    seed: int = 0
+    """Which donors are drawn."""
+
+
+RESIDUAL_ZERO = "residual_zero"
+"""Named artefact: a decoder layer's whole output, residual stream included, is zero. It deletes
+everything the model knew so far, and so it may only stand in a ratio that shows it up."""

@@ -1,0 +1,27 @@
+"""store: the evidence ledger on DuckDB; its public names."""
+
+from .errors import LedgerBusy, LedgerCorrupt, LedgerError, LedgerFull, LedgerReadOnly, LedgerTooNew, LedgerWrongKind
+from .ledger import Ledger
+from .lock import audit_lock
+from .misses import Difference
+from .rows import AuditInfo, FailedAttempt, FinishedRun, RecordedVerdict, RunInfo, VerdictRow, utc_now
+
+__all__ = [
+    "AuditInfo",
+    "Difference",
+    "FailedAttempt",
+    "FinishedRun",
+    "Ledger",
+    "LedgerBusy",
+    "LedgerCorrupt",
+    "LedgerError",
+    "LedgerFull",
+    "LedgerReadOnly",
+    "LedgerTooNew",
+    "LedgerWrongKind",
+    "RecordedVerdict",
+    "RunInfo",
+    "VerdictRow",
+    "audit_lock",
+    "utc_now",
+]

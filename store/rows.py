@@ -1,0 +1,85 @@
+"""store: what goes into the ledger and what comes out of it, as plain dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+def utc_now() -> str:
+    """The time now, ISO 8601 in UTC with microseconds; such strings sort by time."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """One measured cell, to be committed: `values` has one number per example, in example order, for each quantity."""
+
+    key: str
+    parts: Mapping[str, str]
+    values: Mapping[str, Sequence[float]]
+    measured_at: str
+    seconds: float
+    device: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """How a stored run was measured; `take` counts the times this key was measured, from 1."""
+
+    key: str
+    parts: Mapping[str, str]
+    measured_at: str
+    seconds: float
+    device: str
+    versions: Mapping[str, str]
+    take: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """A run that was tried and gave no result; it is never served as a hit."""
+
+    key: str
+    parts: Mapping[str, str]
+    error: str
+    failed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditInfo:
+    """One audit; `finished_at` and `exit_code` are None while it runs, and for ever if it was killed."""
+
+    id: int
+    about: Mapping[str, Any]
+    started_at: str
+    finished_at: str | None
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """The grade of one claim.
+
+    claim_hash: digest of estimand and bound. code: the reason as a slug for machines; reason: as one line.
+    document: JSON with everything else.
+    """
+
+    claim: str
+    claim_hash: str
+    evidence_digest: str
+    grade: str
+    code: str
+    reason: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVerdict(VerdictRow):
+    """A verdict as the ledger holds it."""
+
+    audit_id: int
+    recorded_at: str

@@ -1,0 +1,149 @@
+"""tests: workspaces with a small model of known structure: real files, a real ledger, the real command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from mi_atlas.engine.audit import Audit, AuditResult, Options
+from mi_atlas.engine.plan import GroupStep, Plan
+from mi_atlas.engine.select import Selection
+from mi_atlas.engine.workspace import Workspace, find_workspace
+from mi_atlas.evaluators.tasks import training_examples
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+HUB, LAYERS = 2, 4
+"""The layer whose weights are made to matter most, of how many."""
+
+FAMILIES = ("copying", "arithmetic")
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random-weight Qwen2 (4 layers, d_model 32) whose layer 2 writes ten times as much as the others."""
+    folder = tmp_path_factory.mktemp("model")
+    tokenizer = Tokenizer(BPE())
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    stream = training_examples(FAMILIES)
+    texts = [f"{example.clean}{example.target}" for example, _ in zip(stream, range(2000), strict=False)]
+    tokenizer.train_from_iterator(
+        texts, BpeTrainer(vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        initializer_range=0.15,
+        tie_word_embeddings=True,
+    )
+    model = Qwen2ForCausalLM(config)
+    with torch.no_grad():
+        model.model.layers[HUB].mlp.down_proj.weight.mul_(10)
+    model.save_pretrained(folder)
+    return folder
+
+
+def claim(component: str = f"L{HUB}", **changes: Any) -> dict[str, Any]:
+    """A claim that a layer of the small model is its hub; cheap to measure."""
+    return {
+        "statement": f"{component} matters most to the small model.",
+        "model": "small",
+        "suite": "tiny",
+        "metric": {"evaluator": "ablation", "quantity": "kl", "sites": {"granularity": "layer"}},
+        "counterfactual": {"intervention": "zero"},
+        "robustness": [{"intervention": "mean"}],
+        "control": {"kind": "matched_norm_noise", "draws": 20, "ratio": 1.01},
+        "expect": {"form": "top_component", "component": component},
+        "threshold": {"high": 0.995, "medium": 0.95},
+        **changes,
+    }
+
+
+@dataclass
+class Listener:
+    """What an audit said."""
+
+    waits: list[str] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
+
+    def wait(self, message: str) -> None:
+        self.waits.append(message)
+
+    def begin(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    def progress(self, step: GroupStep, done: int) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+@dataclass
+class Desk:
+    """A workspace on disk, and the two ways of working in it: in this process, or by the command."""
+
+    root: Path
+    said: Listener = field(default_factory=Listener)
+
+    @property
+    def workspace(self) -> Workspace:
+        return find_workspace(self.root)
+
+    def write(self, name: str, document: Mapping[str, Any]) -> Path:
+        path = self.root / "claims" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump({"claim": name, **document}, sort_keys=False))
+        return path
+
+    def write_suite(self, name: str = "tiny", **changes: Any) -> None:
+        path = self.root / "specs" / "library" / "suites" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump({"suite": name, "families": list(FAMILIES), "items": 30, **changes}))
+
+    def audit(self, *patterns: str, **options: Any) -> AuditResult:
+        self.said = Listener()
+        return Audit(self.workspace, Options(Selection(patterns), **options), self.said).run()
+
+    def command(self, *words: str) -> subprocess.Popen[str]:
+        program = [sys.executable, "-c", "from mi_atlas.engine.cli import main; main()", *words]
+        return subprocess.Popen(program, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def type(self, *words: str) -> tuple[int, str, str]:
+        process = self.command(*words)
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def desk(tmp_path: Path, model_folder: Path) -> Desk:
+    """An empty workspace that knows the small model and a tiny suite."""
+    library = tmp_path / "specs" / "library" / "models"
+    library.mkdir(parents=True)
+    source = {"model": "small", "source": {"path": str(model_folder)}}
+    (library / "small.yaml").write_text(yaml.safe_dump(source))
+    (tmp_path / "claims").mkdir()
+    made = Desk(tmp_path)
+    made.write_suite()
+    return made
+
+
+MakeDesk = Callable[[], Desk]
