@@ -16,8 +16,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# The folder may have any name, the package is mi_atlas: mypy is shown it under that name.
 types: $(VENV)/.test
-	$(BIN)/mypy
+	@mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/mi_atlas
+	MYPYPATH=$(VENV)/types $(BIN)/mypy
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

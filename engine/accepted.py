@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..store import utc_now
 from .errors import MachineError
-from .registrations import now
 
 VERSION = 1
 ALL_AS_ACCEPTED, DIFFERS, ONLY_PENDING = 0, 1, 2
@@ -37,7 +37,9 @@ def load_accepted(path: Path) -> dict[str, dict[str, Any]]:
             raise MachineError(f"{path}: version {document['version']}, this program reads version {VERSION}")
         return dict(document["accepted"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MachineError(f"{path}: cannot be read as accepted grades ({error}); restore it, or accept anew") from error
+        raise MachineError(
+            f"{path}: cannot be read as accepted grades ({error}); restore it, or accept anew"
+        ) from error
 
 
 def save_accepted(path: Path, accepted: Mapping[str, Mapping[str, Any]]) -> None:
@@ -53,7 +55,7 @@ def save_accepted(path: Path, accepted: Mapping[str, Mapping[str, Any]]) -> None
 
 def acceptance(grade: str, claim_hash: str, evidence_digest: str) -> dict[str, str]:
     """One block of the file."""
-    return {"grade": grade, "claim": claim_hash, "evidence": evidence_digest, "date": now()}
+    return {"grade": grade, "claim": claim_hash, "evidence": evidence_digest, "date": utc_now()}
 
 
 def exit_code(verdicts: Mapping[str, Graded], accepted: Mapping[str, Mapping[str, Any]]) -> tuple[int, list[str]]:
@@ -62,7 +64,9 @@ def exit_code(verdicts: Mapping[str, Graded], accepted: Mapping[str, Mapping[str
     1: some grade that was decided differs from the accepted one, in either direction; 2: all that stands
     in the way is Pending; 0: all as accepted, or not accepted yet and decided.
     """
-    differing = {name for name, verdict in verdicts.items() if name in accepted and verdict.grade != accepted[name]["grade"]}
+    differing = {
+        name for name, verdict in verdicts.items() if name in accepted and verdict.grade != accepted[name]["grade"]
+    }
     regressed = [name for name in sorted(differing) if RANK[verdicts[name].grade] < RANK[accepted[name]["grade"]]]
     if any(verdicts[name].grade != "Pending" for name in differing):
         return DIFFERS, regressed

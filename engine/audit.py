@@ -21,9 +21,9 @@ from .gather import evidence_digest, gather, missing_arms
 from .grade import Verdict, grade, grade_composite, pending
 from .memo import Memo
 from .plan import GroupStep, Plan, make_plan
-from .registrations import Registrations, Standing, load_registrations, now, save_registrations
+from .registrations import Registrations, Standing, load_registrations, save_registrations
 from .resolve import Resolved, Resolver
-from .select import Selection, load_workspace, select
+from .select import Selection, load, select
 from .workspace import Workspace
 
 
@@ -47,7 +47,7 @@ class Talk(Protocol):
 class Options:
     """What an audit was asked to do."""
 
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     rerun: bool = False
     """Measure again what the ledger has."""
     confirm: bool = False
@@ -75,7 +75,7 @@ class Audit:
 
     def __init__(self, workspace: Workspace, options: Options, talk: Talk) -> None:
         self.workspace, self.options, self.talk = workspace, options, talk
-        every, self.library = load_workspace(workspace)
+        every, self.library = load(workspace)
         self.claims = select(every, options.selection)
         self.ledger = Ledger(workspace.ledger, on_wait=talk.wait)
         self.failures: dict[str, Failure] = {}
@@ -156,7 +156,12 @@ class Audit:
             self.talk.begin(plan)
             try:
                 self.failures = execute(
-                    plan, self.ledger, self.workspace.root, _device(self.options), self.talk.progress, self.options.rerun
+                    plan,
+                    self.ledger,
+                    self.workspace.root,
+                    _device(self.options),
+                    self.talk.progress,
+                    self.options.rerun,
                 )
             finally:
                 self.talk.end()
@@ -218,7 +223,6 @@ class Audit:
             "models": list(chosen.models),
             "rerun": self.options.rerun,
             "confirm": self.options.confirm,
-            "at": now(),
         }
 
     def _download(self) -> None:
@@ -242,4 +246,3 @@ def _device(options: Options) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-

@@ -20,7 +20,9 @@ app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, help="The models claims can name.", rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 
-LedgerOption = Annotated[Path | None, typer.Option("--ledger", help="The DuckDB file (default: .mi-atlas/ledger.duckdb).")]
+LedgerOption = Annotated[
+    Path | None, typer.Option("--ledger", help="The DuckDB file (default: .mi-atlas/ledger.duckdb).")
+]
 Claims = Annotated[list[str] | None, typer.Argument(help="Ids or globs such as 'pocket-qwen/*'; all by default.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only claims with this tag.")]
 Models = Annotated[list[str] | None, typer.Option("--model", help="Only claims about this model.")]
@@ -48,9 +50,13 @@ def audit(
     tag: Tags = None,
     model: Models = None,
     rerun: Annotated[bool, typer.Option(help="Ignore the cache: measure everything again.")] = False,
-    confirm: Annotated[bool, typer.Option(help="Measure on the next verification draw, never looked at before.")] = False,
+    confirm: Annotated[
+        bool, typer.Option(help="Measure on the next verification draw, never looked at before.")
+    ] = False,
     download: Annotated[bool, typer.Option(help="Fetch weights that are not here from the hub.")] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... (default: an accelerator if there is one).")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 ... (default: an accelerator if there is one).")
+    ] = None,
     ledger: LedgerOption = None,
 ) -> None:
     """Re-verify claims: measure what is missing, grade, and print the claims table."""
@@ -62,7 +68,9 @@ def audit(
 
 
 @app.command()
-def plan(claims: Claims = None, tag: Tags = None, model: Models = None, rerun: bool = False, ledger: LedgerOption = None) -> None:
+def plan(
+    claims: Claims = None, tag: Tags = None, model: Models = None, rerun: bool = False, ledger: LedgerOption = None
+) -> None:
     """What an audit would run, why, and which claims would stay Pending. Nothing is measured."""
     from . import commands
     from .audit import Options
@@ -101,7 +109,9 @@ def accept(claims: Claims = None, tag: Tags = None, model: Models = None, ledger
 
 
 @app.command()
-def validate(path: Annotated[Path | None, typer.Argument(help="A claims folder (default: the workspace's).")] = None) -> None:
+def validate(
+    path: Annotated[Path | None, typer.Argument(help="A claims folder (default: the workspace's).")] = None,
+) -> None:
     """Check every claim and every named spec: all faults of all files, each with its place."""
     from . import commands
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
-from .select import Selection, load_workspace, select
+from .select import Selection, load, select
 from .terminal import TerminalTalk
 from .workspace import Workspace
 
@@ -74,7 +74,7 @@ def accept(workspace: Workspace, selection: Selection) -> None:
     from ..store import Ledger
     from .accepted import acceptance, load_accepted, save_accepted
 
-    claims, _ = load_workspace(workspace)
+    claims, _ = load(workspace)
     stored = Ledger(workspace.ledger, on_wait=TerminalTalk().wait).verdicts()
     chosen = [name for name in select(claims, selection) if name in stored]
     if not chosen:
@@ -93,16 +93,12 @@ def validate(workspace: Workspace, folder: Path | None) -> None:
     """Check all claims and named specs; every fault is an error."""
     from dataclasses import replace
 
-    from ..specs.errors import SpecError
-
     if folder is not None:
         if not folder.is_dir():
             raise UsageError(f"there is no folder {folder}")
         workspace = replace(workspace, claims=folder.resolve())
-    claims, library = load_workspace(workspace)
-    if faults := library.faults():
-        raise SpecError(faults)
-    print(f"{len(claims)} claims are valid")
+    claims, library = load(workspace)
+    print(f"{len(claims)} claims, {len(library.models)} models and {len(library.suites)} suites are valid")
 
 
 def schema(folder: Path) -> None:
@@ -139,7 +135,7 @@ def models_list(workspace: Workspace) -> None:
     from ..specs.library import Library
 
     library = Library(workspace.libraries)
-    for name in library.names("model"):
+    for name in library.models:
         located = locate(library.model(name), workspace.root)
         if isinstance(located, Absent):
             print(f"{name:24} not here: {located.message}" + (f"; `{located.command}`" if located.command else ""))
@@ -152,7 +148,9 @@ def models_build(workspace: Workspace, name: str, out: Path | None) -> int:
     from ..evaluators.pocket.build import build
 
     folder = out or workspace.ledger.parent / "models" / name
-    report = build(name, folder, lambda step, steps, loss: print(f"  step {step}/{steps}, loss {loss:.3f}", file=sys.stderr))
+    report = build(
+        name, folder, lambda step, steps, loss: print(f"  step {step}/{steps}, loss {loss:.3f}", file=sys.stderr)
+    )
     print(report)
     return 0 if report.matches else 4
 
@@ -161,7 +159,7 @@ def _latest(workspace: Workspace, selection: Selection) -> tuple[Mapping[str, An
     from ..store import Ledger
     from .grade import Verdict
 
-    claims, _ = load_workspace(workspace)
+    claims, _ = load(workspace)
     chosen = select(claims, selection)
     stored = Ledger(workspace.ledger, on_wait=TerminalTalk().wait).verdicts()
     return chosen, {name: Verdict.from_json(stored[name].document) for name in chosen if name in stored}

@@ -32,7 +32,8 @@ class DrawnRun(NamedTuple):
     seed: int
 
 
-Control = Callable[[Any, Located, Iterable[Effect]], Iterator[DrawnRun]] if TYPE_CHECKING else Any
+Control = Callable[[Any, "Located", Iterable[Effect]], Iterator[DrawnRun]]
+"""(control spec, the claim's model, effects) -> runs."""
 
 _controls: dict[str, Control] = {}
 

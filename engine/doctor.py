@@ -13,7 +13,7 @@ from ..specs.errors import SpecError
 from ..store import Ledger, LedgerError
 from .errors import EngineError
 from .registrations import load_registrations
-from .select import load_workspace
+from .select import load
 from .workspace import Workspace
 
 PACKAGES = ("torch", "transformers", "peft", "duckdb", "pydantic", "scipy", "bitsandbytes")
@@ -54,12 +54,12 @@ def _machine(workspace: Workspace) -> Iterator[Finding]:
 
 def _claims(workspace: Workspace) -> Iterator[Finding]:
     try:
-        claims, library = load_workspace(workspace)
+        claims, library = load(workspace)
     except SpecError as error:
         yield Finding("claims", False, f"{len(error.faults)} faults; run `mi-atlas validate`")
         return
     yield Finding("claims", True, f"{len(claims)} in {workspace.claims}")
-    for name in library.names("model"):
+    for name in library.models:
         located = locate(library.model(name), workspace.root)
         if isinstance(located, Absent):
             yield Finding(f"model {name}", located.reason == "weights_missing", located.message)
@@ -77,7 +77,9 @@ def _ledger(workspace: Workspace) -> Finding:
         return Finding("ledger", True, f"{workspace.ledger} will be made by the first audit")
     unfinished = sum(audit.finished_at is None for audit in audits)
     size = workspace.ledger.stat().st_size / 1e6
-    return Finding("ledger", True, f"{workspace.ledger}, {size:.1f} MB, {len(audits)} audits ({unfinished} not finished)")
+    return Finding(
+        "ledger", True, f"{workspace.ledger}, {size:.1f} MB, {len(audits)} audits ({unfinished} not finished)"
+    )
 
 
 def _registrations(workspace: Workspace) -> Finding:

@@ -6,6 +6,7 @@ and a reason, and the claims that need it end Pending.
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Iterable
@@ -14,10 +15,9 @@ from typing import TYPE_CHECKING
 
 from ..evaluators.cells import NotEvaluated
 from ..evaluators.registry import find_evaluator
-from ..store import FinishedRun, Ledger
+from ..store import FinishedRun, Ledger, utc_now
 from .memo import generate_blocks
 from .plan import GroupStep, Plan
-from .registrations import now
 from .resolve import Run
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ..evaluators.models.load import LoadedModel
 
 COMMIT_EVERY_S = 0.5
+
+SHARED_FROM_BYTES = 50_000_000
+"""Weights under this run on one thread: their matrices are so small that threads would wait for each other."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def execute(
 
 def _measure(step: GroupStep, workspace: Path, device: str) -> Iterable[tuple[Run, FinishedRun]]:
     group = step.group
+    _set_threads(group.located.bytes)
     model = _load(step, device)
     blocks = generate_blocks(group.suite, group.located, group.draw, workspace)
     if [block.digest for block in blocks] != [block.digest for block in group.blocks]:
@@ -93,7 +97,13 @@ def _measure(step: GroupStep, workspace: Path, device: str) -> Iterable[tuple[Ru
     runs = {run.cell: run for run in step.runs}
     for result in find_evaluator(group.evaluator).measure(model, blocks, list(runs)):
         run = runs[result.cell]
-        yield run, FinishedRun(run.key, run.parts, result.values, now(), result.seconds, device, _versions())
+        yield run, FinishedRun(run.key, run.parts, result.values, utc_now(), result.seconds, device, _versions())
+
+
+def _set_threads(weights: int) -> None:
+    import torch
+
+    torch.set_num_threads(1 if weights < SHARED_FROM_BYTES else os.cpu_count() or 1)
 
 
 def _load(step: GroupStep, device: str) -> LoadedModel:
@@ -119,10 +129,9 @@ def _record(ledger: Ledger, runs: Iterable[Run], failure: Failure) -> None:
 
 
 def _versions() -> dict[str, str]:
+    import mi_atlas
     import torch
     import transformers
-
-    import mi_atlas
 
     return {
         "mi-atlas": mi_atlas.__version__,

@@ -43,9 +43,7 @@ def evidence_digest(resolved: Resolved, absent: Mapping[str, tuple[str, str]], s
     )
 
 
-def gather(
-    resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]], standing: Standing
-) -> Evidence:
+def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]], standing: Standing) -> Evidence:
     """Put each series where the grade looks for it; arrays run over all examples of all blocks."""
     import numpy as np
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..evaluators.tasks.example import Block
     from ..store import Ledger
 
-VERIFICATION = "verification"
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def generate_blocks(suite: Suite, located: Located, draw: int, workspace: Path) 
 
     from ..evaluators.tasks import generate
 
-    return generate(suite, Tokenizer.from_file(str(located.tokenizer_file)), VERIFICATION, draw, workspace)
+    return generate(suite, Tokenizer.from_file(str(located.tokenizer_file)), "verification", draw, workspace)
 
 
 def _info(block: Block) -> BlockInfo:

@@ -16,18 +16,13 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..store import utc_now
 from .errors import MachineError
 
 VERSION = 1
-
-
-def now() -> str:
-    """The time, as it is written down: ISO 8601, UTC, microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Registrations:
         """Write a claim down; a bound that is known keeps its date, whatever the claim is called now."""
         entry = self.estimands.setdefault(estimand, {"claim": claim, "registered": {}, "looks": []})
         if bound not in entry["registered"]:
-            entry["registered"][bound] = now()
+            entry["registered"][bound] = utc_now()
             self.changed = True
 
     def is_registered(self, estimand: str, bound: str) -> bool:
@@ -75,7 +70,7 @@ class Registrations:
         same = {"bound": bound, "data": items, "draw": draw}
         known = [{key: look[key] for key in same} for look in entry["looks"]]
         if same not in known:
-            entry["looks"].append({**same, "at": now()})
+            entry["looks"].append({**same, "at": utc_now()})
             known.append(same)
             self.changed = True
         before = all(entry["registered"][bound] <= self.measured[item] for item in items)

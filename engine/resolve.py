@@ -134,7 +134,7 @@ class Resolver:
         located = self._locate(model)
         resolved = Resolved(claim, path, claim.estimand_hash(model, suite), claim.bound_hash, draw, located)
         if isinstance(located, Absent):
-            resolved.absent["main"] = (located.reason, located.message)
+            resolved.absent["main"] = (located.reason, _how_to_get(located))
             return resolved
         try:
             group = self._group(located, suite, draw, claim.metric.evaluator)
@@ -189,6 +189,11 @@ class Resolver:
         if key not in self._located:
             self._located[key] = locate(model, self._workspace, self._memo.file_digest)
         return self._located[key]
+
+
+def _how_to_get(absent: Absent) -> str:
+    size = f" ({absent.bytes / 1e9:.1f} GB)" if absent.bytes else ""
+    return f"{absent.message}; `{absent.command}` fetches them{size}" if absent.command else absent.message
 
 
 def _sweep(claim: MeasuredClaim, located: Located) -> tuple[Site, ...]:

@@ -85,8 +85,8 @@ def write_claim(workspace: Workspace, claim: str, fields: Mapping[str, Any]) -> 
     if path.exists():
         raise UsageError(f"{path} exists; choose another id, or edit it")
     text = TEMPLATE.format(**fields)
-    parsed, faults = validate(parse(text, path), ClaimAdapter)
-    if parsed is None:
+    _, faults = validate(parse(text, path), ClaimAdapter)
+    if faults:
         raise UsageError("these answers make no valid claim:\n" + "\n".join(str(fault) for fault in faults))
     _check_names(workspace, fields)
     try:

@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 
 from ..specs.claim import CompositeClaim, MeasuredClaim
 from ..specs.errors import SpecError
-from ..specs.library import Library, check_references
-from ..specs.load import LoadedClaim, load_claims
+from ..specs.library import Library, load_workspace
+from ..specs.load import LoadedClaim
 from .errors import UsageError
 from .workspace import Workspace
 
@@ -26,15 +26,14 @@ class Selection:
     models: tuple[str, ...] = ()
 
 
-def load_workspace(workspace: Workspace) -> tuple[Claims, Library]:
+def load(workspace: Workspace) -> tuple[Claims, Library]:
     """All claims, checked, with the library their names refer to.
 
     Raises:
         SpecError: with every fault of every file.
     """
-    claims, faults = load_claims(workspace.claims)
     library = Library(workspace.libraries)
-    faults = [*faults, *(fault for claim in claims.values() for fault in check_references(claim, library, claims))]
+    claims, faults = load_workspace(workspace.claims, library)
     if faults:
         raise SpecError(faults)
     return claims, library
@@ -84,5 +83,7 @@ def _refuse_idle(claims: Claims, selection: Selection) -> None:
         for pattern in patterns:
             if not any(fnmatchcase(value, pattern) for value in values):
                 near = get_close_matches(pattern, values, 1)
-                hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(sorted(values)[:12]) or 'none'}"
+                hint = (
+                    f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(sorted(values)[:12]) or 'none'}"
+                )
                 raise UsageError(f"no claim has {what} `{pattern}`; {hint}")

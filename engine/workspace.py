@@ -39,9 +39,9 @@ class Workspace:
 
     @property
     def libraries(self) -> tuple[Path, ...]:
-        """Folders of named specs, nearest first."""
-        own, shipped = self.root / "specs" / "library", PACKAGE / "specs" / "library"
-        return (shipped,) if own == shipped or not own.is_dir() else (own, shipped)
+        """The workspace's own named specs, which come before the packaged ones."""
+        own = self.root / "specs" / "library"
+        return (own,) if own.is_dir() and self.root != PACKAGE else ()
 
 
 def find_workspace(start: Path, ledger: Path | None = None) -> Workspace:

@@ -126,8 +126,7 @@ class Bench:
             case "resample":
                 return constant(self.pool(site).donated(batch, cell.seed))
             case "matched_norm_noise":
-                width = self.anatomy.unembedding.weight.shape[-1]
-                noise = torch.randn((*batch.ids.shape, width), generator=generator)
+                noise = torch.randn((*batch.ids.shape, self.anatomy.width), generator=generator)
                 return add_matched_norm(noise.to(self.device))
         raise NotEvaluated("no_such_intervention", f"{cell.intervention} at {cell.site} is not defined")
 
@@ -219,4 +218,3 @@ def _generator(*what: str | int) -> torch.Generator:
 
 def _concatenate(rows: dict[str, list[Tensor]]) -> dict[str, list[float]]:
     return {quantity: torch.cat(parts).double().cpu().tolist() for quantity, parts in rows.items()}
-

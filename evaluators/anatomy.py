@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..specs.sites import Site
 from .cells import NotEvaluated
@@ -28,6 +29,22 @@ class Anatomy:
     operators: tuple[nn.Module, ...]
     mlps: tuple[nn.Module, ...]
 
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the unembedding."""
+        return self._weight.shape[0]
+
+    @property
+    def width(self) -> int:
+        """d_model."""
+        return self._weight.shape[1]
+
+    @property
+    def _weight(self) -> Tensor:
+        weight = self.unembedding.weight
+        assert isinstance(weight, Tensor)
+        return weight
+
     def module(self, site: Site) -> nn.Module:
         """The module whose output carries the site's update.
 
@@ -46,7 +63,8 @@ def dissect(model: nn.Module) -> Anatomy:
     Raises:
         NotEvaluated: naming the module that is missing or ambiguous.
     """
-    base = model.get_base_model() if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else model
+    wrapped: Any = model
+    base = wrapped.get_base_model() if hasattr(model, "peft_config") else wrapped
     decoder = getattr(base, "model", None)
     layers = getattr(decoder, "layers", None)
     if not isinstance(decoder, nn.Module) or not isinstance(layers, nn.ModuleList):

@@ -57,7 +57,7 @@ def intervene(anatomy: Anatomy, edits: Mapping[Site, Edit]) -> Iterator[None]:
     Raises:
         NotEvaluated: a hook did not fire exactly once in every forward pass.
     """
-    fired = {site: 0 for site in edits}
+    fired = dict.fromkeys(edits, 0)
     passes = 0
 
     def count(module: Any, args: Any, output: Any) -> None:

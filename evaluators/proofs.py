@@ -30,7 +30,9 @@ def prove(model: LoadedModel, examples: Sequence[Example]) -> None:
         for proof in (same_logits, no_op_is_exact, updates_add_up, past_is_untouched):
             for row in ids:
                 if not proof(model, anatomy, row):
-                    raise NotEvaluated("proof_failed", f"proof `{proof.__name__}` failed on {type(model.module).__name__}")
+                    raise NotEvaluated(
+                        "proof_failed", f"proof `{proof.__name__}` failed on {type(model.module).__name__}"
+                    )
 
 
 def same_logits(model: LoadedModel, anatomy: Anatomy, ids: Tensor) -> bool:
@@ -65,7 +67,7 @@ def updates_add_up(model: LoadedModel, anatomy: Anatomy, ids: Tensor) -> bool:
 def past_is_untouched(model: LoadedModel, anatomy: Anatomy, ids: Tensor) -> bool:
     """Changing the last token changes no earlier position: the decoder is causal, padding on the right is neutral."""
     other = ids.clone()
-    other[:, -1] = (other[:, -1] + 1) % anatomy.unembedding.weight.shape[0]
+    other[:, -1] = (other[:, -1] + 1) % anatomy.vocabulary
     clean = anatomy.decoder(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
     return _close(clean, anatomy.decoder(input_ids=other, use_cache=False).last_hidden_state[:, :-1])
 

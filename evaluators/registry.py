@@ -61,7 +61,9 @@ def find_version(name: str) -> int:
         for point in entry_points(group=ENTRY_POINTS):
             point.load()
     if name not in _evaluators:
-        raise NotEvaluated("evaluator_not_built", f"no evaluator `{name}` is installed; there are {sorted(_evaluators)}")
+        raise NotEvaluated(
+            "evaluator_not_built", f"no evaluator `{name}` is installed; there are {sorted(_evaluators)}"
+        )
     return _evaluators[name][0]
 
 

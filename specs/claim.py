@@ -152,30 +152,32 @@ def _margin(control: Any) -> dict[str, float]:
     return {name: getattr(control, name) for name in ("ratio", "difference") if hasattr(control, name)}
 
 
-def _components(expect: Any) -> list[str]:
+def _components(expect: Any) -> dict[str, str]:
+    """Field -> site label or pattern."""
     if isinstance(expect, forms.Ratio):
-        return [expect.numerator.component, expect.denominator.component]
-    return [expect.component] if hasattr(expect, "component") else []
+        return {f"{side}.component": getattr(expect, side).component for side in ("numerator", "denominator")}
+    return {"component": expect.component} if hasattr(expect, "component") else {}
 
 
 def _check_components(claim: MeasuredClaim) -> str | None:
     if not isinstance(claim.metric, metrics.AblationMetric):
         return None
     swept = claim.metric.sites.granularities
-    for component in _components(claim.expect):
+    for field, component in _components(claim.expect).items():
         if granularity_of(component) not in swept:
-            return f"expect names `{component}`, but metric.sites sweeps {', '.join(swept)} only"
+            return f"expect.{field} names `{component}`, but metric.sites sweeps {', '.join(swept)} only"
     return None
 
 
 def _check_scale(claim: MeasuredClaim) -> str | None:
     quantity = getattr(claim.metric, "quantity", None)
     if quantity != "kl" and isinstance(claim.expect, forms.TopComponent | forms.Ratio):
-        return f"form {claim.expect.form} compares effects on the log scale: it needs quantity kl, {quantity} can be negative"
+        form = claim.expect.form
+        return f"metric.quantity {quantity} can be negative: form {form} compares on the log scale and needs kl"
     if quantity == "kl" and isinstance(claim.expect, forms.Threshold):
-        bound = claim.expect.at_least if claim.expect.at_least is not None else claim.expect.at_most
-        if bound is not None and bound <= 0:
-            return "a bound on KL must be positive"
+        for field in ("at_least", "at_most"):
+            if (bound := getattr(claim.expect, field)) is not None and bound <= 0:
+                return f"expect.{field} {bound} is no bound on KL: it must be positive"
     return None
 
 
@@ -184,4 +186,3 @@ def _check_robustness(claim: MeasuredClaim) -> str | None:
     if len({digest("intervention", value) for value in values}) < len(values):
         return "robustness repeats an intervention: the same value twice is no second method"
     return None
-

@@ -61,7 +61,9 @@ class Side(Spec):
     @model_validator(mode="after")
     def _artefact_of_layers(self) -> Side:
         if self.intervention == "residual_zero" and "." in self.component:
-            raise ValueError("residual_zero zeroes a decoder layer's whole output; its component is a layer, such as L3")
+            raise ValueError(
+                "residual_zero zeroes a decoder layer's whole output; its component is a layer, such as L3"
+            )
         return self
 
 
@@ -89,3 +91,9 @@ class Migration(Spec):
     """migration"""
     claims: Annotated[Many[ClaimId], Field(min_length=2)]
     """The top_component claims, one a model."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Migration:
+        if len(set(self.claims)) < len(self.claims):
+            raise ValueError("claims names a claim twice")
+        return self

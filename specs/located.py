@@ -18,13 +18,12 @@ _SUBJECT = re.compile(r"^(Input|String|Tuple|List|Set|Dictionary|Value) ")
 
 
 def located(error: ValidationError, document: Document, shapes: Shapes) -> list[Fault]:
-    """Every error of a validation as a fault; several complaints about one place are one fault."""
+    """Every error of a validation as a fault; what only sums up faults inside it is left out."""
     errors = [(each, _spot(each["loc"], document, shapes)) for each in error.errors(include_url=False)]
-    paths = {spot.path for _, spot in errors}
+    around = {spot.path[:depth] for _, spot in errors for depth in range(len(spot.path))}
     faults: dict[tuple[Any, ...], Fault] = {}
     for each, spot in errors:
-        summary = _is_union(spot) or each["type"] == "too_short"
-        if summary and any(_is_below(path, spot.path) for path in paths):
+        if spot.path in around and (_is_union(spot) or each["type"] == "too_short"):
             continue
         fault = _fault(each, spot, document, shapes)
         faults.setdefault((spot.path, "" if _is_union(spot) else fault.problem), fault)
@@ -100,7 +99,3 @@ def _retyped(value: Any, schema: Mapping[str, Any] | None) -> str:
 
 def _is_union(spot: Spot) -> bool:
     return spot.schema is not None and spot.schema["type"] == "union"
-
-
-def _is_below(path: tuple[str | int, ...], above: tuple[str | int, ...]) -> bool:
-    return len(path) > len(above) and path[: len(above)] == above

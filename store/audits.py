@@ -60,6 +60,11 @@ def upsert_memo(connection: DuckDBPyConnection, kind: str, values: Mapping[str, 
     )
 
 
+def select_memo_kind(connection: DuckDBPyConnection, kind: str) -> dict[str, str]:
+    """key -> what was remembered, for every key of a kind."""
+    return dict(connection.execute("select key, value from memo where kind = $1", [kind]).fetchall())
+
+
 def select_memo(connection: DuckDBPyConnection, kind: str, keys: Iterable[str]) -> dict[str, str]:
     """key -> what was remembered; the others are left out."""
     rows = connection.execute(

@@ -116,6 +116,11 @@ class Ledger:
         with self._file.reading() as connection:
             return audits.select_memo(connection, kind, keys) if connection else {}
 
+    def recall_all(self, kind: str) -> dict[str, str]:
+        """key -> what was remembered, for every key of a kind."""
+        with self._file.reading() as connection:
+            return audits.select_memo_kind(connection, kind) if connection else {}
+
     def start_audit(self, about: Mapping[str, Any]) -> int:
         """Record that an audit has begun, and what it was asked to do (JSON types); gives its number, from 1."""
         with self._file.writing() as connection:

@@ -84,10 +84,10 @@ def test_the_table_of_imports_can_fail(tmp_path: Path) -> None:
 )
 def test_light_commands_load_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     program = (
-        "import sys; sys.argv = ['mi-atlas', *{words!r}]\n"
+        f"import sys; sys.argv = ['mi-atlas', *{words!r}]\n"
         "from mi_atlas.engine.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "heavy = {{'torch', 'transformers', 'duckdb', 'numpy', 'httpx', 'scipy', 'peft'}} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'duckdb', 'numpy', 'httpx', 'scipy', 'peft'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-    ).format(words=words)
+    )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, capture_output=True, timeout=60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import fdtr
+from scipy.special import fdtr  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from .evidence import Floats
@@ -16,6 +16,9 @@ TOLERANCE = 1e-4
 SHARE = 0.99
 """Replicates with at least this share of equal cells are one."""
 
+FEW = 64
+"""So many replicates are compared pair by pair."""
+
 TOO_ALIKE = 0.001
 """Lower tail of F below which replicates are too alike to be independent."""
 
@@ -24,17 +27,15 @@ def distinct(cells: Floats, least: int = 1) -> list[int]:
     """Indices of the replicates that are no clone of an earlier one.
 
     `cells` is (replicates, cells). Cells that are zero in both replicates are left out; with fewer than
-    `least` others two replicates cannot be told to be clones. To be clones with m unequal cells, two
-    replicates must agree in one of any m + 1 cells: only pairs that do, in some probes, are compared.
+    `least` others two replicates cannot be told to be clones.
     """
     count, width = cells.shape
     dropped = np.zeros(count, dtype=bool)
     if width < least:
         return list(range(count))
-    nonzero = np.count_nonzero(cells, axis=0)
-    probes = np.argsort(-nonzero, kind="stable")[: 2 * (int((1 - SHARE) * width) + 1)]
-    for first, others in sorted(_candidates(cells[:, probes]).items()):
-        rivals = np.array(sorted(others))
+    pairs = {i: set(range(i + 1, count)) for i in range(count - 1)} if count <= FEW else _candidates(cells)
+    for first, later in sorted(pairs.items()):
+        rivals = np.array(sorted(later))
         rivals = rivals[~dropped[rivals]]
         if not dropped[first] and rivals.size:
             dropped[rivals[_same(cells[first], cells[rivals], least)]] = True
@@ -57,10 +58,15 @@ def too_alike(units: Floats) -> bool:
     return bool(fdtr(draws - 1, degrees, between / scatter) < TOO_ALIKE)
 
 
-def _candidates(probes: Floats) -> dict[int, set[int]]:
-    """Earlier replicate -> later ones that agree with it in at least one probe."""
+def _candidates(cells: Floats) -> dict[int, set[int]]:
+    """Replicate -> later ones that agree with it in at least one of some probes.
+
+    Clones that differ in m cells agree in one of any m + 1: no pair of clones is missed.
+    """
+    most_unequal = int((1 - SHARE) * cells.shape[1])
+    probes = np.argsort(-np.count_nonzero(cells, axis=0), kind="stable")[: 2 * (most_unequal + 1)]
     found: dict[int, set[int]] = {}
-    for column in probes.T:
+    for column in cells[:, probes].T:
         order = np.argsort(column, kind="stable")
         order = order[column[order] != 0]
         values = column[order]

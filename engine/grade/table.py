@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
-from .evidence import Evidence, Ref
+from .evidence import Evidence
 from .inference import Layout
 from .replicates import distinct
 
@@ -42,7 +42,7 @@ class Table:
         self._starts = np.array(firsts)
         self._sizes = np.diff([*firsts, len(keys)])
         self.layout = _layout([keys[i][0] for i in firsts])
-        noise = 10 * float(np.quantile(evidence.noise, 0.99)) if _usable(evidence.noise) else 0.0
+        noise = 10 * float(np.quantile(evidence.noise, 0.99)) if usable(evidence.noise) else 0.0
         self.numeric_floor = max(NUMERIC_FLOORS.get(evidence.dtype, HALF_FLOOR), noise)
         self.log_floor = max(LOG_FLOOR, noise)
         self.full_precision = evidence.dtype in NUMERIC_FLOORS
@@ -57,24 +57,31 @@ class Table:
         """Templates with at least one distinct example."""
         return len(self._starts)
 
-    def series(self, ref: Ref, own: str) -> Floats:
-        """Values of a main-arm series (n,), where `own` is the arm's intervention label.
+    def series(self, place: tuple[str, str]) -> Floats:
+        """Values of a main-arm series (n,); its place is an intervention label and a site.
 
         Raises:
             KeyError: the evidence has no such series.
         """
-        return self._evidence.effects[ref.intervention or own, ref.site][self._kept]
+        values = self._evidence.effects[place]
+        return np.asarray(values[self._kept])
 
-    def draws(self, ref: Ref, own: str, numbers: Iterable[int]) -> Floats:
+    def draws(self, place: tuple[str, str], numbers: Iterable[int]) -> Floats:
         """Values of control draws that stand in for a series, (draws, n)."""
-        label = ref.intervention or own
-        return np.stack([self._evidence.control[label, ref.site, number][self._kept] for number in numbers])
+        return np.stack([self._evidence.control[(*place, number)][self._kept] for number in numbers])
 
     @property
     def positive(self) -> Floats:
         """KL under the positive control (n,)."""
         assert self._evidence.positive is not None
-        return self._evidence.positive[self._kept]
+        return np.asarray(self._evidence.positive[self._kept])
+
+    def moved_by_control(self, site: str) -> bool:
+        """Whether some control draw changes anything at a site."""
+        return any(
+            key[1] == site and bool((np.abs(values) > self.numeric_floor).any())
+            for key, values in self._evidence.control.items()
+        )
 
     def logs(self, values: Floats) -> Floats:
         """Template means of the logs, floored: (..., n) -> (..., templates)."""
@@ -91,7 +98,7 @@ class Table:
     def _distinct_examples(self) -> Floats:
         evidence = self._evidence
         series = [*evidence.effects.values(), *evidence.control.values(), evidence.positive]
-        cells = np.stack([values for values in series if _usable(values)], axis=1)
+        cells = np.stack([values for values in series if usable(values)], axis=1)
         rows = cells.tolist()
         order = sorted(
             range(self.n_raw),
@@ -103,7 +110,8 @@ class Table:
         return np.array([named[i] for i in kept], dtype=int)
 
 
-def _usable(values: Floats | None) -> bool:
+def usable(values: Floats | None) -> TypeGuard[Floats]:
+    """Whether a series is there and holds numbers."""
     return values is not None and bool(np.isfinite(values).all())
 
 

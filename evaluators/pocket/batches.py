@@ -12,13 +12,12 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from ..tasks.training import TextExample
-from .recipe import Recipe
-from .tokenizer import SPECIAL
+from .recipe import Induction, Recipe
 
 Stream = Callable[[Sequence[str], int], Iterator[TextExample]]
 """Families and a seed -> endless training examples."""
 
-MICRO = 2
+MICRO = 4
 """Parts of a batch, sorted by length, so that little is padded."""
 
 
@@ -40,18 +39,23 @@ def steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step
     """The warm-up, then the training stream: as many steps as the recipe has."""
     rng = random.Random(recipe.seed)
     for _ in range(recipe.induction.steps):
-        yield [repeats(rng, recipe.batch, recipe.induction.length, tokenizer.get_vocab_size())]
+        yield [repeats(rng, recipe.induction, tokenizer.get_vocab_size())]
     examples = stream(recipe.families, recipe.seed)
     for _ in range(recipe.steps):
         yield _tasks(recipe, tokenizer, list(itertools.islice(examples, recipe.batch)))
 
 
-def repeats(rng: random.Random, rows: int, length: int, vocabulary: int) -> Part:
-    """Random tokens that repeat with a period of each row's own; each token that can be known counts."""
-    ids, weight = torch.zeros(rows, length, dtype=torch.long), torch.zeros(rows, length)
-    for row in range(rows):
-        period = rng.randint(4, length // 2)
-        cycle = [rng.randrange(len(SPECIAL), vocabulary) for _ in range(period)]
+def repeats(rng: random.Random, induction: Induction, vocabulary: int) -> Part:
+    """Random words that repeat with a period of each row's own; each token that can be known counts.
+
+    The words are the last tokens of the vocabulary; with all of it the model stops at guessing which tokens
+    a row has and never learns where they stood.
+    """
+    length = induction.length
+    ids, weight = torch.zeros(induction.batch, length, dtype=torch.long), torch.zeros(induction.batch, length)
+    for row in range(induction.batch):
+        period = rng.randint(3, length // 3)
+        cycle = [rng.randrange(vocabulary - induction.words, vocabulary) for _ in range(period)]
         ids[row] = torch.tensor([cycle[position % period] for position in range(length)])
         weight[row, period:-1] = 1
     return Part(ids, weight)

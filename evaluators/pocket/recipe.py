@@ -21,11 +21,15 @@ class Optimizer(Spec):
 
 
 class Induction(Spec):
-    """Warm-up on dense repeats: random tokens, then the same tokens again, where every token is an answer."""
+    """Warm-up on dense repeats: a few random words over and over, where every token is an answer."""
 
     steps: int
+    batch: int
+    """Rows a step."""
     length: int
-    """Tokens before they repeat."""
+    """Tokens a row."""
+    words: int
+    """Different tokens that occur."""
 
 
 class Recipe(Spec):

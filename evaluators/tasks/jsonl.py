@@ -82,6 +82,10 @@ def _block(family: str, rows: list[Row], tokenizer: Tokenizer) -> Block:
             examples[row.clean] = example
         else:
             rejected[example] += 1
+    if not examples:
+        raise TaskError(
+            f"no row of {family} can be used under this tokenizer; refused: {dict(sorted(rejected.items()))}"
+        )
     return Block.of(family, rows[0].split, rows[0].draw, examples.values(), rejected)
 
 
@@ -139,17 +143,18 @@ def _with_templates(path: Path, rows: dict[int, Row]) -> list[Row]:
 
 
 def _mixed(path: Path, rows: dict[int, Row]) -> Iterator[Fault]:
-    """Rows that break a promise about the whole file: splits share no template, draws share no prompt."""
+    """Rows that break a promise about the whole file: splits share no template, and blocks share no prompt."""
     splits: dict[str, tuple[Split, int]] = {}
-    draws: dict[tuple[str, str], tuple[int, int]] = {}
+    places: dict[tuple[str, str], tuple[Split, int, int]] = {}
     for number, row in rows.items():
         split, first = splits.setdefault(str(row.template), (row.split, number))
         if split != row.split:
             problem = f"is {row.split}, but line {first}, of the same template {row.template}, is {split}"
             yield Fault(path, number, 1, "split", problem)
-        draw, first = draws.setdefault((row.family, row.clean), (row.draw, number))
-        if draw != row.draw:
-            yield Fault(path, number, 1, "draw", f"is {row.draw}, but line {first}, with the same prompt, is in {draw}")
+        split, draw, first = places.setdefault((row.family, row.clean), (row.split, row.draw, number))
+        if (split, draw) != (row.split, row.draw):
+            problem = f"is {row.split} draw {row.draw}, but line {first}, with the same prompt, is {split} draw {draw}"
+            yield Fault(path, number, 1, "", problem)
 
 
 def _refuse(faults: list[Fault]) -> None:

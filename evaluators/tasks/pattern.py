@@ -43,31 +43,31 @@ class Pattern:
             raise ValueError(f"a template is 'prompt|continuation', with a slot in its continuation: {text!r}")
         self._prompt, self._answer = _format(prompt), _format(answer)
         self._columns = {table: table.split() for table in tables}
-        self._rows = {
-            table: [(row,) if isinstance(row, str) else row for row in rows] for table, rows in tables.items()
+        self._rows = {table: _rows(table, rows) for table, rows in tables.items()}
+        slots, answers = self._slots(text), self._slots(answer)
+        self._numbers = {
+            table: list(dict.fromkeys(number for other, number, _ in slots if other == table and number != "?"))
+            for table in dict.fromkeys(table for table, _, _ in slots)
         }
-        for table, rows in self._rows.items():
-            if any(len(row) != len(self._columns[table]) for row in rows):
-                raise ValueError(f"a row of the table {table!r} has another number of columns")
-        slots = [self._slot(slot) for slot in _SLOT.finditer(text)]
-        self._numbers: dict[str, list[str]] = {table: [] for table, _, _ in slots}
-        for table, _, number in slots:
-            if number != "?" and number not in self._numbers[table]:
-                self._numbers[table].append(number)
-        self._asking = list(dict.fromkeys(table for table, _, number in slots if number == "?"))
+        for table, numbers in self._numbers.items():
+            if len(numbers) > len(tables[table]):
+                problem = f"{len(numbers)} different rows of {table!r} are asked, there are {len(tables[table])}"
+                raise ValueError(f"{problem}: {text!r}")
+        self._asking = list(dict.fromkeys(table for table, number, _ in slots if number == "?"))
         self._askable = [n for n in "123456789" if all(n in self._numbers[table] for table in self._asking)]
         if self._asking and len(self._askable) < 2:
             raise ValueError(f"a question needs two things to ask about: {text!r}")
-        self._key, self._column = (slots[-1][0], slots[-1][2]), slots[-1][1]
-        seen = {(table, number, column) for table, column, number in map(self._slot, _SLOT.finditer(prompt))}
-        self._visible = [i for i in range(len(self._columns[slots[-1][0]])) if (*self._key, i) in seen]
+        table, number, self._column = answers[0]
+        self._key = table, number
+        self._visible = {column for *key, column in self._slots(prompt) if key == [table, number]}
 
-    def _slot(self, slot: re.Match[str]) -> tuple[str, int, str]:
-        """(table, index of its column, number) of a slot."""
-        for table, columns in self._columns.items():
-            if slot[2] in columns:
-                return table, columns.index(slot[2]), slot[1] or slot[3]
-        raise ValueError(f"no table has a column {slot[2]!r}: {self.text!r}")
+    def _slots(self, text: str) -> list[tuple[str, str, int]]:
+        """(table, number or `?`, index of the column) of each slot."""
+        homes = {name: (table, names.index(name)) for table, names in self._columns.items() for name in names}
+        found = _SLOT.findall(text)
+        if unknown := [name for _, name, _ in found if name not in homes]:
+            raise ValueError(f"no table has a column {unknown[0]!r}: {self.text!r}")
+        return [(homes[name][0], asked or number, homes[name][1]) for asked, name, number in found]
 
     def draft(self, dice: Dice) -> Draft:
         """A clean prompt with its continuation; twins are made when they are asked for."""
@@ -104,6 +104,13 @@ class Pattern:
             for column, value in zip(self._columns[table], row, strict=True)
         }
         return self._prompt.format_map(slots), self._answer.format_map(slots)
+
+
+def _rows(table: str, rows: Sequence[str | Row]) -> list[Row]:
+    whole = [(row,) if isinstance(row, str) else row for row in rows]
+    if any(len(row) != len(table.split()) for row in whole):
+        raise ValueError(f"a row of the table {table!r} has another number of columns")
+    return whole
 
 
 def _format(text: str) -> str:

@@ -13,9 +13,9 @@ def rows(text: str) -> list[tuple[str, ...]]:
 
 NAMES = words("Anna Ben Carl Dora Emma Finn Gina Hugo Ivan Jane Lena Max Nora Omar Paul Rosa Sam Tom Vera Zoe")
 NOUNS = words("cat dog sun box cup pen hat car key map book tree fish ring lamp ball door ship star coin")
-COLOURS = words("red blue green pink black white gray brown")
+COLORS = words("red blue green pink black white gray brown")
 DAYS = words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
-PLACES = words("park shop school farm beach garden")
+PLACES = words("park shop school farm beach market")
 LETTERS = tuple("ABCDEFGHJKLMNPRSTUVWXYZ")
 DIGITS = tuple("123456789")
 NUMBERS = words("zero one two three four five six seven eight nine ten")

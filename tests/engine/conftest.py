@@ -23,14 +23,14 @@ from tokenizers.trainers import BpeTrainer
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 HUB, LAYERS = 2, 4
-"""The layer whose weights are made to matter most, of how many."""
+"""The layer that is made to matter most, of how many."""
 
 FAMILIES = ("copying", "arithmetic")
 
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random-weight Qwen2 (4 layers, d_model 32) whose layer 2 writes ten times as much as the others."""
+    """A random-weight Qwen2 (4 layers, d_model 32) whose other layers write a tenth of what layer 2 does."""
     folder = tmp_path_factory.mktemp("model")
     tokenizer = Tokenizer(BPE())
     digits = pre_tokenizers.Digits(individual_digits=True)
@@ -56,7 +56,10 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     model = Qwen2ForCausalLM(config)
     with torch.no_grad():
-        model.model.layers[HUB].mlp.down_proj.weight.mul_(10)
+        for i, layer in enumerate(model.model.layers):
+            if i != HUB:
+                layer.mlp.down_proj.weight.mul_(0.1)
+                layer.self_attn.o_proj.weight.mul_(0.1)
     model.save_pretrained(folder)
     return folder
 

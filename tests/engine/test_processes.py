@@ -29,7 +29,9 @@ def fill(desk: Desk) -> None:
     desk.write("small/wrong", claim("L0", control={"kind": "untrained_model", "draws": 20, "ratio": 1.5}))
 
 
-def test_kill_9_at_any_moment_loses_nothing_that_was_committed(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_kill_9_at_any_moment_loses_nothing_that_was_committed(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     fill(desk)
     start = time.monotonic()
     assert desk.type("audit")[0] in (0, 2)

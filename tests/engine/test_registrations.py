@@ -9,64 +9,65 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mi_atlas.engine.errors import MachineError
-from mi_atlas.engine.registrations import Registrations, Standing, load_registrations, now, save_registrations
+from mi_atlas.engine.registrations import Registrations, Standing, load_registrations, save_registrations
+from mi_atlas.store import utc_now
 
 
 def test_a_claim_registered_before_its_data_is_its_first_look() -> None:
     book = Registrations()
     book.register("a/b", "estimand", "bound")
-    assert book.look("estimand", "bound", ["data"], 1, now()) == Standing(1, True)
+    assert book.look("estimand", "bound", ["data"], 1, utc_now()) == Standing(1, True)
 
 
 def test_remeasuring_the_same_examples_is_no_look() -> None:
     book = Registrations()
     book.register("a/b", "estimand", "bound")
-    book.look("estimand", "bound", ["data"], 1, now())
-    assert book.look("estimand", "bound", ["data"], 1, now()) == Standing(1, True)
+    book.look("estimand", "bound", ["data"], 1, utc_now())
+    assert book.look("estimand", "bound", ["data"], 1, utc_now()) == Standing(1, True)
     assert len(book.estimands["estimand"]["looks"]) == 1
 
 
 def test_a_new_bound_after_the_data_is_a_second_look_and_post_hoc() -> None:
     book = Registrations()
     book.register("a/b", "estimand", "bound")
-    book.look("estimand", "bound", ["data"], 1, now())
+    book.look("estimand", "bound", ["data"], 1, utc_now())
     book.register("a/b", "estimand", "other bound")
-    assert book.look("estimand", "other bound", ["data"], 1, now()) == Standing(2, False)
+    assert book.look("estimand", "other bound", ["data"], 1, utc_now()) == Standing(2, False)
     # The first bound keeps the alpha it was given: going back to it is not another look.
-    assert book.look("estimand", "bound", ["data"], 1, now()) == Standing(1, True)
+    assert book.look("estimand", "bound", ["data"], 1, utc_now()) == Standing(1, True)
 
 
 def test_a_post_hoc_bound_can_be_confirmed_on_the_next_draw() -> None:
     book = Registrations()
     book.register("a/b", "estimand", "bound")
-    book.look("estimand", "bound", ["data"], 1, now())
+    book.look("estimand", "bound", ["data"], 1, utc_now())
     book.register("a/b", "estimand", "other bound")
-    book.look("estimand", "other bound", ["data"], 1, now())
-    assert book.look("estimand", "other bound", ["data of draw 2"], 2, now()) == Standing(3, True)
+    book.look("estimand", "other bound", ["data"], 1, utc_now())
+    assert book.look("estimand", "other bound", ["data of draw 2"], 2, utc_now()) == Standing(3, True)
     assert book.draw("estimand") == 2
 
 
 def test_data_measured_for_another_claim_makes_a_later_claim_post_hoc() -> None:
     book = Registrations()
     book.register("a/b", "estimand", "bound")
-    book.look("estimand", "bound", ["shared", "own"], 1, now())
+    book.look("estimand", "bound", ["shared", "own"], 1, utc_now())
     book.register("a/c", "other estimand", "bound")
-    assert book.look("other estimand", "bound", ["shared", "new"], 1, now()) == Standing(1, False)
+    assert book.look("other estimand", "bound", ["shared", "new"], 1, utc_now()) == Standing(1, False)
 
 
 def test_renaming_a_claim_resets_nothing() -> None:
     book = Registrations()
     book.register("a/b", "estimand", "bound")
-    book.look("estimand", "bound", ["data"], 1, now())
+    book.look("estimand", "bound", ["data"], 1, utc_now())
     book.register("a/renamed", "estimand", "third bound")
-    assert book.look("estimand", "third bound", ["data"], 1, now()).look == 2
+    assert book.look("estimand", "third bound", ["data"], 1, utc_now()).look == 2
 
 
 def test_standing_reads_what_look_wrote_and_changes_nothing() -> None:
     book = Registrations()
     assert book.standing("estimand", "bound", ["data"], 1) is None
     book.register("a/b", "estimand", "bound")
-    look = book.look("estimand", "bound", ["b", "a"], 1, now())
+    look = book.look("estimand", "bound", ["b", "a"], 1, utc_now())
     book.changed = False
     assert book.standing("estimand", "bound", ["a", "b"], 1) == look
     assert book.standing("estimand", "bound", ["a"], 1) is None
@@ -82,7 +83,7 @@ def test_looks_never_share_a_number_and_never_lose_theirs(steps: list[tuple[str,
     book, given_out = Registrations(), {}
     for bound, item in steps:
         book.register("a/b", "estimand", bound)
-        look = book.look("estimand", bound, [item], 1, now()).look
+        look = book.look("estimand", bound, [item], 1, utc_now()).look
         assert given_out.setdefault((bound, item), look) == look
     assert sorted(given_out.values()) == list(range(1, len(given_out) + 1))
 
@@ -91,7 +92,7 @@ def test_the_file_survives_a_round_trip_and_is_sorted(tmp_path: Path) -> None:
     path, book = tmp_path / "claims" / "registrations.lock", Registrations()
     book.register("a/b", "zebra", "bound")
     book.register("a/c", "ant", "bound")
-    book.look("zebra", "bound", ["data"], 1, now())
+    book.look("zebra", "bound", ["data"], 1, utc_now())
     save_registrations(book, path)
     again = load_registrations(path)
     assert (again.estimands, again.measured) == (book.estimands, book.measured)

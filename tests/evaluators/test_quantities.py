@@ -13,7 +13,9 @@ def exact_kl(clean: list[float], other: list[float]) -> float:
         p = [mpmath.exp(mpmath.mpf(x)) for x in clean]
         q = [mpmath.exp(mpmath.mpf(x)) for x in other]
         total_p, total_q = mpmath.fsum(p), mpmath.fsum(q)
-        return float(mpmath.fsum(a / total_p * mpmath.log((a / total_p) / (b / total_q)) for a, b in zip(p, q, strict=True)))
+        return float(
+            mpmath.fsum(a / total_p * mpmath.log((a / total_p) / (b / total_q)) for a, b in zip(p, q, strict=True))
+        )
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e-3, 0.3, 5.0, 60.0])

@@ -169,7 +169,7 @@ NO_CLAIM: list[Case] = [
     ("inline model without its source", edit("pocket-qwen", "{model: x}"), 3, 8, "model.source: is missing"),
     ("suite of nothing", edit("core-4", "{families: []}"), 4, 19, "suite.families"),
     ("empty statement", edit("Layer 1 matters most.", "''"), 2, 12, "statement: should have at least 1 character"),
-    ("site that is not swept", edit("L1}", "L1.mlp}"), 12, 9, "expect: expect names `L1.mlp`"),
+    ("site that is not swept", edit("L1}", "L1.mlp}"), 12, 42, "expect.component: expect.component names `L1.mlp`"),
 ]
 # fmt: on
 CORPUS = [*NOT_A_DOCUMENT, *NOT_TEXT, *NOT_YAML, *REFUSED_YAML, *NO_CLAIM]

@@ -261,3 +261,10 @@ def test_threads_and_several_ledger_objects_take_turns(ledger: Ledger, make_run:
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(12))) == [{f"k{i}", "shared"} for i in range(12)]
     assert len(ledger.hits([f"k{i}" for i in range(12)])) == 12
+
+
+def test_recall_all_gives_every_key_of_one_kind(ledger: Ledger) -> None:
+    assert ledger.recall_all("file") == {}
+    ledger.remember_many("file", {"a": "1", "b": "2"})
+    ledger.remember("suite", "a", "3")
+    assert ledger.recall_all("file") == {"a": "1", "b": "2"}

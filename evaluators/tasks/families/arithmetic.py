@@ -71,7 +71,7 @@ TEXTS = (
     "$wc1 minus $wd1 is $wdiff1 and $wc2 minus $wd2 is| $wdiff2",
     "There were $wc $things at the $place. $name took $wd, so now the number is| $wdiff",
     "$name1 is $c, and $name2 is younger by $d. Age of $name2:|$diff",
-    "def f(c, d): return c - d\nf($c1, $d1) -> $diff1\nf($c2, $d2) ->\n|$diff2",
+    "def f(c, d): return c - d\nf($c1, $d1) -> $diff1\nf($c2, $d2) -> $diff2\nf($c3, $d3) ->\n|$diff3",
     "Steps from $d1 to $c1: $diff1. Steps from $d2 to $c2: $diff2. Steps from $d3 to $c3:\n|$diff3",
     # one more, one less, and so on
     "$name: after $wn1 comes $wsucc1, after $wn2 comes $wsucc2, after $wn3 comes| $wsucc3",

@@ -2,14 +2,14 @@
 
 from ..family import Family, register
 from ..pattern import Pattern, Tables
-from ..words import COLOURS, DIGITS, LETTERS, NAMES, NOUNS, PLACES
+from ..words import COLORS, DIGITS, LETTERS, NAMES, NOUNS, PLACES
 
 TABLES: Tables = {
     "word": NOUNS,
     "name": NAMES,
     "letter": LETTERS,
     "digit": DIGITS,
-    "color": COLOURS,
+    "color": COLORS,
     "place": PLACES,
 }
 
@@ -19,7 +19,7 @@ TEXTS = (
     "$word1 $word2 $word3 $word4 $word1 $word2 $word3| $word4",
     "$word1 $word2 $word3 $word4 $word5 $word1| $word2",
     "$name1: $word1, $word2, $word1, $word2, $word1,| $word2",
-    "$letter1 $letter2 $letter3 $letter4 $letter1 $letter2 $letter3| $letter4",
+    "$letter1 $letter1 $letter2 $letter2 $letter3 $letter3 $letter4| $letter4",
     "$name1 - $word1 - $color1 - $name1 - $word1 -| $color1",
     "$digit1 $word1 $digit2 $word2 $digit1| $word1",
     "$word1 $word2 $word3\n$word1 $word2 $word3\n$word1 $word2| $word3",

@@ -9,10 +9,10 @@ Germany Berlin German Europe/Greece Athens Greek Europe/Poland Warsaw Polish Eur
 Japan Tokyo Japanese Asia/China Beijing Chinese Asia/Iran Tehran Persian Asia/Iraq Baghdad Arabic Asia/
 Egypt Cairo Arabic Africa/Ghana Accra English Africa"""
 
-ANIMALS = """dog puppy/cat kitten/cow calf/horse foal/sheep lamb/hen chick/duck duckling/pig piglet/goat kid/
-deer fawn/bear cub/frog tadpole"""
+ANIMALS = """dog puppy/cat kitten/cow calf/horse foal/sheep lamb/chicken chick/duck duckling/goose gosling/
+pig piglet/deer fawn/frog tadpole"""
 
-COLORS = """grass green/snow white/blood red/coal black/chocolate brown/milk white/peas green/lemons yellow/
+THINGS = """grass green/snow white/blood red/coal black/chocolate brown/milk white/peas green/lemons yellow/
 carrots orange/bananas yellow/crows black/tomatoes red"""
 
 OPPOSITES = """hot cold/big small/up down/day night/wet dry/fast slow/rich poor/early late/high low/good bad/
@@ -24,7 +24,7 @@ buy bought/think thought/sing sang/fall fell/know knew/sleep slept"""
 TABLES: Tables = {
     "country capital language continent": rows(COUNTRIES),
     "animal young": rows(ANIMALS),
-    "thing color": rows(COLORS),
+    "thing color": rows(THINGS),
     "word opposite": [row for pair in rows(OPPOSITES) for row in (pair, pair[::-1])],
     "verb past": rows(PASTS),
     "day next": list(zip(DAYS, DAYS[1:] + DAYS[:1], strict=True)),
@@ -51,9 +51,9 @@ TEXTS = (
     "$name1 has a map. Its capital is $capital, says $name2, so it is a map of| $country",
     # animals
     "$name1 and $name2 know that a young $animal is called a| $young",
-    "A young $animal1 is a $young1. A young $animal2 is a $young2. A young $animal3 is a| $young3",
-    "On farm $digit of $name the mother is a $animal and the baby is a| $young",
-    "baby($animal1) = $young1\nbaby($animal2) = $young2\nbaby($animal3) =| $young3",
+    "$name: a young $animal1 is a $young1. A young $animal2 is a $young2. A young $animal3 is a| $young3",
+    "In picture $digit of $name the mother is a $animal and the baby is a| $young",
+    "# $name\nbaby($animal1) = $young1\nbaby($animal2) = $young2\nbaby($animal3) =| $young3",
     "$name saw a $young at the $place. It will grow up to be a| $animal",
     "young: $young1, adult: $animal1; young: $young2, adult: $animal2; young: $young3, adult:| $animal3",
     # colors
@@ -80,7 +80,7 @@ TEXTS = (
     "$name works $digit hours at the $place on $day and rests on the next day,| $next",
     # a fact of any kind among other facts
     "$country1 $capital1 / $word1 $opposite1 / $animal1 $young1 / $country2| $capital2",
-    "$animal1 $young1 / $verb1 $past1 / $country1 $capital1 / $animal2| $young2",
+    "$animal1 -> $young1, $verb1 -> $past1, $country1 -> $capital1, $animal2 ->| $young2",
     "$name says: a young $animal is a $young, $country speaks $language, and the opposite of $word is| $opposite",
 )
 

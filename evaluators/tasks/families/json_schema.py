@@ -2,7 +2,7 @@
 
 from ..family import Family, register
 from ..pattern import Pattern, Tables
-from ..words import COLOURS, DIGITS, LETTERS, NAMES, NOUNS, words
+from ..words import COLORS, DIGITS, LETTERS, NAMES, NOUNS, words
 
 KEYS = words("name age city color size owner price title code team")
 # a string and a list of one digit have as many tokens under every tokenizer; the other types seldom have
@@ -17,7 +17,7 @@ TABLES: Tables = {
     "name": NAMES,
     "digit": DIGITS,
     "letter": LETTERS,
-    "color": COLOURS,
+    "color": COLORS,
     "type value": VALUES,
     "want given verdict": [
         (want, value, "yes" if want == kind else "no")
@@ -26,7 +26,7 @@ TABLES: Tables = {
     ],
     "open separator close": (("[", ",", "]}"), ("{", ":", "}}")),
     "low high": [(a, b) for a in DIGITS for b in DIGITS if a < b],
-    "sort": ("number", "boolean", "null", "string", "list"),
+    "sort": ("number", "boolean", "string", "list", "date"),
 }
 
 TEXTS = (
@@ -62,7 +62,7 @@ TEXTS = (
     '<$word1 $key1="$digit1" $key2="$digit2"/>\n{"$?key":|$?digit',
     'f($key1=$digit1, $key2=$digit2) is {"f":{"$?key":|$?digit',
     'User $name: my $key1 is $word1 and my $key2 is $word2.\n{"$?key":"|$?word',
-    '$key1.$key2 = $word1\n$key1.$key3 = $word2\n{"$key1":{"$key2":"|$word1',
+    '$name.$key1 = $word1\n$name.$key2 = $word2\n{"$name":{"$?key":"|$?word',
     '{"$key1":"$word1","$key2":"$word2"}\npretty:\n{\n  "$key1": "$word1",\n  "$key2": "|$word2',
     # changed and selected objects
     '{"$key1":"$word1","$key2":"$word2"} and now $key2 is $word3: {"$key1":"$word1","$key2":"|$word3',

@@ -1,0 +1,123 @@
+"""engine: the statistics of one arm, in the suite or beyond it. Imported only when grading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .inference import FAMILY_ALPHA, Layout, Mean, Sample, more_than_half, needed
+from .question import Question, Scale
+
+if TYPE_CHECKING:
+    from .evidence import Floats
+
+MOST_FAMILIES = 200
+
+
+@dataclass(frozen=True)
+class Alphas:
+    """One-sided alphas at one look."""
+
+    high: float
+    refute: float
+    """In the suite divided by the number of parts."""
+    medium: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One arm's answer. Values are oriented: larger speaks for the claim; `shown` turns them back."""
+
+    scale: Scale
+    beyond: bool
+    n_units: int
+    p_for: float
+    """Against "not beyond the bound"; with several contrasts the largest (intersection-union)."""
+    p_mean: float
+    """The same from means alone; equal to `p_for` in the suite, a t over families beyond it."""
+    p_against: float
+    """Against "not refuted"; over several contrasts Bonferroni-corrected."""
+    p_against_blind: float
+    """The same, if every contrast were allowed to refute."""
+    hardest: str
+    """Name of the contrast that comes nearest to failing."""
+    value: float
+    """Its estimate."""
+    se: float
+    lower: float
+    """The least lower limit at the alpha of High."""
+    lower_medium: float
+    upper: float
+    """The upper limit, at the alpha of refutation, of the contrast that speaks most against the claim."""
+    adversary: str
+    adversary_value: float
+    families: int
+    families_for: int = 0
+    families_against: int = 0
+
+    def shown(self, oriented: float) -> float:
+        """An oriented value as a person reads it."""
+        return self.scale.shown(self.scale.sign * oriented)
+
+    def needed(self, alpha: float) -> int | None:
+        """Units that would decide with 80 % power at an alpha, if things stay as they look."""
+        distance = self.value - self.scale.sign * self.scale.bound
+        if distance <= 0:
+            distance = self.scale.sign * self.scale.against - self.adversary_value
+        if not self.beyond:
+            return needed(self.n_units, distance, self.se, alpha)
+        count = max(self.families_for, self.families_against)
+        share = count / self.families
+        for families in range(self.families + 1, MOST_FAMILIES + 1):
+            if more_than_half(int(share * families), families) < alpha:
+                return families
+        return None
+
+
+def answer(question: Question, layout: Layout, beyond: bool, alphas: Alphas) -> Answer:
+    """The statistics of one arm's question."""
+    scale, columns = question.scale, len(question.names)
+    sample = Sample(scale.sign * question.units, layout)
+    mean = sample.between if beyond else sample.guarded
+    bound, against = scale.sign * scale.bound, scale.sign * scale.against
+    p_mean = float(mean.below(bound).max())
+    counts = _families(sample, question.may_refute[1:], bound, against) if beyond else (0, 0)
+    p_each = np.minimum(mean.above(against) * columns, 1.0)
+    p_blind = float(p_each.min())
+    p_allowed = np.where(question.may_refute[0], p_each, 1.0)
+    families = len(layout.families)
+    hardest, worst = int(np.argmin(mean.value)), _most_against(p_allowed, mean)
+    return Answer(
+        scale=scale,
+        beyond=beyond,
+        n_units=families if beyond else len(sample.units),
+        p_for=more_than_half(counts[0], families) if beyond else p_mean,
+        p_mean=p_mean,
+        p_against=more_than_half(counts[1], families) if beyond else float(p_allowed.min()),
+        p_against_blind=p_blind,
+        hardest=question.names[hardest],
+        value=float(mean.value[hardest]),
+        se=float(mean.se[hardest]),
+        lower=float(mean.limit(alphas.high, -1).min()),
+        lower_medium=float(mean.limit(alphas.medium, -1).min()),
+        upper=float(mean.limit(alphas.refute / columns, +1)[worst]),
+        adversary=question.names[worst],
+        adversary_value=float(mean.value[worst]),
+        families=families,
+        families_for=counts[0],
+        families_against=counts[1],
+    )
+
+
+def _families(sample: Sample, may_refute: Floats, bound: float, against: float) -> tuple[int, int]:
+    """Families decided for the claim (against every rival), and against it."""
+    each = sample.each_family
+    decided_for = (each.below(bound) < FAMILY_ALPHA).all(axis=1)
+    p_against = np.where(may_refute, each.above(against) * may_refute.shape[1], 1.0)
+    return int(decided_for.sum()), int((p_against < FAMILY_ALPHA).any(axis=1).sum())
+
+
+def _most_against(p_values: Floats, mean: Mean) -> int:
+    return int(np.lexsort((mean.value, p_values))[0])

@@ -1,0 +1,175 @@
+"""engine: one claim before its evidence: every arm read, every fault noted. Imported only when grading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...specs.sites import sites
+from .answer import Alphas, Answer, answer
+from .degenerate import dead_positive_control
+from .evidence import Evidence, Ref, intervention_label
+from .forms import find_form
+from .question import Arm, Fault
+from .replicates import distinct
+from .specificity import Specificity, specificity, usable_draws
+from .table import Table
+
+if TYPE_CHECKING:
+    from ...specs.claim import MeasuredClaim
+    from .forms import Form
+
+LEAST_TEMPLATES, LEAST_TEMPLATES_A_FAMILY = 30, 10
+LEAST_FAMILIES, LEAST_TEMPLATES_BEYOND = 12, 3
+POST_HOC_ALPHA = 0.025
+
+
+@dataclass
+class Case:
+    """What is known of a claim; arms that could not be read are in `faults`, by name."""
+
+    claim: MeasuredClaim
+    evidence: Evidence
+    form: Form
+    alphas: Alphas
+    beyond: bool
+    main: Arm
+    answer: Answer
+    robustness: dict[str, Answer] = field(default_factory=dict)
+    """Label -> answer."""
+    repeats: set[str] = field(default_factory=set)
+    """Labels of arms that are cell by cell an earlier arm."""
+    control: Specificity | None = None
+    faults: dict[str, Fault] = field(default_factory=dict)
+    lacking: set[str] = field(default_factory=set)
+    """Arms that recorded evidence simply does not have."""
+
+
+def alphas(claim: MeasuredClaim, look: int, registered: bool) -> Alphas:
+    """What is spent at the k-th look: 2 alpha / (k (k + 1)), which sums to 2 alpha over all looks for ever.
+
+    Refutation is split over the parts in the suite; beyond it the same count of families that gives High refutes.
+    """
+    share = 2 / (look * (look + 1))
+    high = (1 - claim.threshold.high) * share
+    medium = 1 - claim.threshold.medium if registered else min(1 - claim.threshold.medium, POST_HOC_ALPHA)
+    parts = 2 + len(claim.robustness) if claim.expect.scope == "in_suite" else 1
+    return Alphas(high=high, refute=high / parts, medium=medium * share)
+
+
+def read(claim: MeasuredClaim, evidence: Evidence) -> Case | tuple[Fault, Table | None]:
+    """Everything the rule needs, or why the main arm says nothing (with the table, where there is one).
+
+    Raises:
+        FormError: the claim cannot be decided on this model.
+    """
+    form = find_form(claim.expect.form)
+    swept = sites(claim.metric.sites.granularities, evidence.layers)
+    own = intervention_label(claim.counterfactual)
+    refs = form.effects(claim, swept)
+    if fault := _unreadable(evidence, refs, own):
+        return fault, None
+    table = Table(evidence)
+    main = Arm(claim, swept, table, own)
+    beyond = claim.expect.scope == "beyond_suite"
+    if fault := too_few(table, beyond) or form.degenerate(main):
+        return fault, table
+    case = Case(
+        claim,
+        evidence,
+        form,
+        spent := alphas(claim, evidence.look, evidence.registered_before_data),
+        beyond,
+        main,
+        answer(form.question(main), table.layout, beyond, spent),
+    )
+    _read_checks(case)
+    if "positive_control" not in case.faults and (fault := dead_positive_control(table)):
+        return fault, table
+    _read_robustness(case, refs)
+    _read_control(case)
+    return case
+
+
+def too_few(table: Table, beyond: bool) -> Fault | None:
+    """Fewer independent units than the statistics are made for."""
+    sizes = dict(zip(table.layout.families, table.layout.sizes.astype(int).tolist(), strict=True))
+    if beyond:
+        enough = sum(size >= LEAST_TEMPLATES_BEYOND for size in sizes.values())
+        if enough == len(sizes) and enough >= LEAST_FAMILIES:
+            return None
+        wanted = f"{LEAST_FAMILIES} families, each of {LEAST_TEMPLATES_BEYOND} distinct templates or more; has {enough}"
+        return Fault("too_few_units", f"needs n = {wanted} of {len(sizes)} that are so")
+    smallest = min(sizes, key=lambda family: (sizes[family], family))
+    if table.n_templates < LEAST_TEMPLATES:
+        return Fault("too_few_units", f"needs n = {LEAST_TEMPLATES} distinct templates; has {table.n_templates}")
+    if len(sizes) > 1 and sizes[smallest] < LEAST_TEMPLATES_A_FAMILY:
+        wanted = f"{LEAST_TEMPLATES_A_FAMILY} distinct templates in every family"
+        return Fault("too_few_units", f"needs n = {wanted}; {smallest} has {sizes[smallest]}")
+    return None
+
+
+def _unreadable(evidence: Evidence, refs: tuple[Ref, ...], own: str) -> Fault | None:
+    """Series of an arm that are not there, or hold something else than numbers."""
+    for ref in refs:
+        label = ref.intervention or own
+        values = evidence.effects.get((label, ref.site))
+        if values is None or not len(values):
+            return Fault("not_measured", f"no values for {label} at {ref.site}")
+        if not np.isfinite(values).all():
+            return Fault("not_finite", f"{label} at {ref.site} holds values that are no numbers")
+    return None
+
+
+def _missing(case: Case, arm: str, there: bool) -> bool:
+    """Note an arm that is not there, and whether recorded evidence may lack it."""
+    if there and arm not in case.evidence.absent:
+        return False
+    case.faults[arm] = Fault(*case.evidence.absent.get(arm, ("not_measured", "there is no such evidence")))
+    if case.evidence.origin == "recorded":
+        case.lacking.add(arm)
+    return True
+
+
+def _read_checks(case: Case) -> None:
+    for arm, values in (("clean", case.evidence.noise), ("positive_control", case.evidence.positive)):
+        if not _missing(case, arm, values is not None) and not np.isfinite(values).all():  # type: ignore[arg-type]
+            case.faults[arm] = Fault("not_finite", "holds values that are no numbers")
+
+
+def _read_robustness(case: Case, refs: tuple[Ref, ...]) -> None:
+    arms = {case.main.own: case.main}
+    for value in case.claim.robustness:
+        label = intervention_label(value)
+        name, arm = f"robustness.{label}", replace(case.main, own=label)
+        there = any((ref.intervention or label, ref.site) in case.evidence.effects for ref in refs)
+        if _missing(case, name, there):
+            continue
+        if fault := _unreadable(case.evidence, refs, label) or case.form.degenerate(arm):
+            case.faults[name] = fault
+            continue
+        arms[label] = arm
+        case.robustness[label] = answer(case.form.question(arm), arm.table.layout, case.beyond, case.alphas)
+    cells = np.stack([np.concatenate([arm.series(ref) for ref in refs]) for arm in arms.values()])
+    kept = {list(arms)[index] for index in distinct(cells)}
+    case.repeats = set(arms) - kept
+
+
+def _read_control(case: Case) -> None:
+    form, arm, control = case.form, case.main, case.evidence.control
+    refs = form.controls(case.claim, arm.sites)
+    numbers = sorted(set.intersection(*({key[2] for key in control if key[:2] == arm.place(ref)} for ref in refs)))
+    if _missing(case, "control", bool(numbers)):
+        return
+    draws: list[int] | Fault = usable_draws(arm, refs, numbers)
+    result: Any = draws
+    if not isinstance(draws, Fault):
+        effect, drawn = form.control(arm, draws)
+        scale = form.question(arm).scale
+        result = specificity(effect, drawn, scale, case.claim.control.ratio, arm.table.layout, case.beyond)
+    if isinstance(result, Fault):
+        case.faults["control"] = result
+    else:
+        case.control = result

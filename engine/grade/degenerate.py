@@ -1,0 +1,76 @@
+"""engine: signs that numbers are no evidence: nothing moves, everything moves alike, two arms are one.
+
+Each form says which of these checks are its own. Imported only when grading.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .question import Fault
+from .replicates import distinct
+from .words import quantity
+
+if TYPE_CHECKING:
+    from .evidence import Floats
+    from .table import Table
+
+LEAST_SPREAD = 0.01
+"""Share of the mean that components must differ by, or else one cascade is seen everywhere."""
+
+MOST_DEAD = 0.10
+"""Share of a ratio's denominators that may lie below the numeric floor."""
+
+LEAST_POSITIVE = 0.01
+"""nats: a typical positive control that moves the metric less than this shows it dead."""
+
+
+def no_op(table: Table, values: Floats) -> Fault | None:
+    """Nothing moves anywhere: the intervention was not applied, or cannot matter. `values` is (..., n)."""
+    largest = float(np.abs(values).max())
+    if largest > table.numeric_floor:
+        return None
+    return Fault("degenerate_no_op", f"no effect anywhere (largest {largest:.2g}): the intervention may not have acted")
+
+
+def constant(values: Floats, table: Table) -> Fault | None:
+    """One and the same value in every example (n,): a constant, not a measurement."""
+    if len(values) < 2 or np.ptp(values) > 0 or abs(values[0]) <= table.numeric_floor:
+        return None
+    return Fault("degenerate_constant", f"every example gives exactly {values[0]:.6g}: a constant, not a measurement")
+
+
+def cascade(components: Floats) -> Fault | None:
+    """All components (k, n) have the same effect: what is seen is what happens downstream of any of them."""
+    means = components.mean(axis=1)
+    spread = float(np.ptp(means))
+    if spread >= LEAST_SPREAD * float(np.abs(means).mean()):
+        return None
+    share = 100 * spread / float(np.abs(means).mean())
+    return Fault("degenerate_cascade", f"all {len(means)} components have the same effect (spread {share:.2g}% of it)")
+
+
+def identical(one: Floats, other: Floats) -> bool:
+    """Whether two series (n,) are the same measurement."""
+    return len(distinct(np.stack([one, other]))) == 1
+
+
+def dead_denominators(table: Table, values: Floats, side: str = "denominator") -> Fault | None:
+    """Too many values (n,) of one side of a ratio are arithmetic noise."""
+    share = float((values < table.numeric_floor).mean())
+    if share <= MOST_DEAD:
+        return None
+    return Fault(
+        f"dead_{side}s",
+        f"{100 * share:.0f}% of the {side}s lie below the numeric floor {table.numeric_floor:.0e} (at most 10% may)",
+    )
+
+
+def dead_positive_control(table: Table) -> Fault | None:
+    """The positive control does not move the metric: what the metric does not show means nothing."""
+    typical = float(np.exp(table.layout.means(table.logs(table.positive)).mean()))
+    if typical >= max(LEAST_POSITIVE, 10 * table.log_floor):
+        return None
+    return Fault("dead_positive_control", f"the positive control moves the metric by only {quantity(typical, 'nats')}")

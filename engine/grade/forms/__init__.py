@@ -1,0 +1,116 @@
+"""engine: the forms of claims: which series each needs, and how it is decided. One file a form; it registers itself.
+
+Nothing here imports numpy, so that claims are resolved without it; the statistics import it when they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from ....specs.kinds import load_plugins
+
+if TYPE_CHECKING:
+    from ....specs.claim import CompositeClaim, MeasuredClaim
+    from ....specs.sites import Site
+    from ..answer import Alphas, Answer
+    from ..evidence import Floats, Ref
+    from ..question import Arm, Fault, Question
+    from ..verdict import Verdict
+
+ENTRY_POINTS = "mi_atlas.engine"
+
+
+class FormError(Exception):
+    """A claim that its form cannot decide on this model, whatever the data; `code` is a slug."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Form(Protocol):
+    """A form of measured claims. Every method may raise FormError."""
+
+    def effects(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+        """The series each arm needs, of all sites of the sweep in this model."""
+
+    def controls(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+        """The series control draws stand in for."""
+
+    def question(self, arm: Arm) -> Question:
+        """The contrasts that must clear the bound."""
+
+    def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
+        """The effect (templates,) and what the control draws make of it (draws, templates), on the claim's scale."""
+
+    def degenerate(self, arm: Arm) -> Fault | None:
+        """What makes this arm no evidence at all."""
+
+    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
+        """What leaves a claim that is not refuted undecided, whatever its contrasts say."""
+
+    def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
+        """The estimate in words: `L0 is 3.1x its strongest rival L1`."""
+
+    def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
+        """The same for a claim that is refuted: `L3 is 0.4x L0`."""
+
+    def negative(self, claim: MeasuredClaim) -> bool:
+        """Whether the claim is a negative result."""
+
+
+class CompositeForm(Protocol):
+    """A form of claims over other claims."""
+
+    def grade(self, claim: CompositeClaim, children: Sequence[tuple[MeasuredClaim, Verdict]]) -> Verdict:
+        """The verdict that follows from the children's."""
+
+
+T = TypeVar("T")
+
+_forms: dict[str, Any] = {}
+
+
+def form(name: str) -> Callable[[type[T]], type[T]]:
+    """Class decorator: register an instance as the form of this name.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+
+    def register(cls: type[T]) -> type[T]:
+        if name in _forms:
+            raise ValueError(f"form `{name}` is registered twice: {type(_forms[name])} and {cls}")
+        _forms[name] = cls()
+        return cls
+
+    return register
+
+
+def find_form(name: str) -> Any:
+    """The form of this name (a Form or a CompositeForm): from the file of its name here, or from another package.
+
+    Raises:
+        FormError: nobody registered it.
+    """
+    if name not in _forms and find_spec(f"{__name__}.{name}") is not None:
+        import_module(f"{__name__}.{name}")
+    if name not in _forms:
+        load_plugins(ENTRY_POINTS)
+    if name not in _forms:
+        raise FormError("form_unknown", f"form `{name}` has a spec, but no rule that grades it")
+    return _forms[name]
+
+
+def require_site(label: str, sites: tuple[Site, ...]) -> None:
+    """Refuse a component that the sweep does not have in this model.
+
+    Raises:
+        FormError: there is no such site.
+    """
+    if label not in {site.label for site in sites}:
+        layers = 1 + max((site.layer for site in sites), default=-1)
+        raise FormError("no_such_component", f"{label} does not exist: this model has {layers} layers, from L0")

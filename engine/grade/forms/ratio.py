@@ -1,0 +1,132 @@
+"""engine: form `ratio`: one effect is at least k times another, typically and example by example.
+
+Estimand: the mean over families of the mean over templates of log KL (numerator) - log KL (denominator),
+both floored and paired in each example; shown as exp of it, a factor. A side `L*.mlp` is the mean KL over
+the MLPs of all layers within each example. Unit: template in_suite, family beyond_suite. Minimum: 30
+distinct templates, 10 a family where there are several; 12 families. Default as for threshold.
+Control: the same ratio on control draws at both sides. Where the draws cannot tell the sides apart (noise of
+one norm at one site), they stand in for the numerator only, and the denominator keeps its measured value.
+Degenerate: the two sides are one measurement; > 10 % of denominators (for k < 1 also of numerators) below
+the numeric floor; a constant.
+Source: design rule of the project; the log of an average is not the average of logs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ....specs.forms import Ratio, Side
+from ....specs.sites import granularity_of
+from ..evidence import Ref
+from ..question import Arm, Fault, Question, Scale
+from ..words import quantity
+from . import FormError, form, require_site
+
+if TYPE_CHECKING:
+    from ....specs.claim import MeasuredClaim
+    from ....specs.sites import Site
+    from ..answer import Alphas, Answer
+    from ..evidence import Floats
+
+
+@form("ratio")
+class RatioForm:
+    """One effect against a multiple of another."""
+
+    def effects(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+        """The sites of both sides, each at the side's own intervention value where it names one."""
+        expect = _expect(claim)
+        numerator, denominator = _refs(expect.numerator, sites), _refs(expect.denominator, sites)
+        if numerator == denominator:
+            raise FormError("identical_arms", "numerator and denominator are the same effect")
+        return tuple(dict.fromkeys(numerator + denominator))
+
+    def controls(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+        """The same: the draws show the ratio that needs no explanation."""
+        return self.effects(claim, sites)
+
+    def question(self, arm: Arm) -> Question:
+        """One contrast: the log ratio."""
+        import numpy as np
+
+        numerator, denominator = _sides(arm)
+        units = arm.table.logs(numerator) - arm.table.logs(denominator)
+        eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
+        bound = math.log(_expect(arm.claim).at_least)
+        return Question(("",), units[:, None], Scale(True, "x", bound, bound), eligible)
+
+    def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
+        """The log ratio, and the log ratio on the draws."""
+        from ..degenerate import identical
+
+        numerator, denominator = _sides(arm)
+        effect = arm.table.logs(numerator) - arm.table.logs(denominator)
+        drawn, below = (_side(side, arm, lambda ref: arm.draws(ref, draws)) for side in _both(arm))
+        if identical(drawn.reshape(-1), below.reshape(-1)):
+            below = denominator
+        return effect, arm.table.logs(drawn) - arm.table.logs(below)
+
+    def degenerate(self, arm: Arm) -> Fault | None:
+        """Dead denominators, sides that are one measurement, constants."""
+        from ..degenerate import constant, dead_denominators, identical
+
+        (numerator, denominator), table = _sides(arm), arm.table
+        fault = dead_denominators(table, denominator)
+        if fault is None and _expect(arm.claim).at_least < 1:
+            fault = dead_denominators(table, numerator, "numerator")
+        if fault is None and identical(numerator, denominator):
+            fault = Fault("identical_arms", "numerator and denominator are equal example by example: one measurement")
+        return fault or constant(numerator, table) or constant(denominator, table)
+
+    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
+        """Nothing else."""
+        return None
+
+    def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
+        """`L0.mlp is 3.1x L0.operator`."""
+        expect = _expect(claim)
+        factor = quantity(answer.shown(answer.value), "x")
+        return f"{_name(expect.numerator)} is {factor} {_name(expect.denominator)}"
+
+    def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
+        """The same."""
+        return self.finding(claim, answer)
+
+    def negative(self, claim: MeasuredClaim) -> bool:
+        """Never."""
+        return False
+
+
+def _expect(claim: MeasuredClaim) -> Ratio:
+    assert isinstance(claim.expect, Ratio)
+    return claim.expect
+
+
+def _both(arm: Arm) -> tuple[Side, Side]:
+    return _expect(arm.claim).numerator, _expect(arm.claim).denominator
+
+
+def _sides(arm: Arm) -> tuple[Floats, Floats]:
+    numerator, denominator = (_side(side, arm, arm.series) for side in _both(arm))
+    return numerator, denominator
+
+
+def _side(side: Side, arm: Arm, read: Callable[[Ref], Floats]) -> Floats:
+    """Mean over the side's sites within each example."""
+    values = [read(ref) for ref in _refs(side, arm.sites)]
+    return sum(values[1:], values[0]) / len(values)
+
+
+def _refs(side: Side, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+    if "*" not in side.component:
+        require_site(side.component, sites)
+        return (Ref(side.intervention, side.component),)
+    granularity = granularity_of(side.component)
+    return tuple(Ref(side.intervention, site.label) for site in sites if site.granularity == granularity)
+
+
+def _name(side: Side) -> str:
+    name = f"the mean of {side.component}" if "*" in side.component else side.component
+    return f"{name} ({side.intervention})" if side.intervention else name

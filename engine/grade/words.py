@@ -1,0 +1,38 @@
+"""engine: numbers in words a person reads. Nothing here imports numpy."""
+
+from __future__ import annotations
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Two significant digits, or all before the point: `3.1`, `0.021`, `-120`."""
+    if 100 <= abs(value) < 1e6:
+        return f"{value:.0f}"
+    return f"{value:.{digits}g}"
+
+
+def quantity(value: float, unit: str, digits: int = 2) -> str:
+    """`3.1x`, `0.021 nats`."""
+    shown = number(value, digits)
+    return f"{shown}x" if unit == "x" else f"{shown} {unit}".rstrip()
+
+
+def against(value: float, bound: float, unit: str) -> tuple[str, str]:
+    """A value and the bound it is held against, with as many digits as it takes to tell them apart."""
+    exact = quantity(bound, unit, 6)
+    shown = (quantity(value, unit, digits) for digits in range(2, 6))
+    return next((text for text in shown if text != exact), exact), exact
+
+
+def confidence(alpha: float) -> str:
+    """One-sided alpha as a confidence: `99.5%`."""
+    return f"{100 * (1 - alpha):.4g}%"
+
+
+def probability(p: float) -> str:
+    """`.003`, `< .0001`."""
+    return "< .0001" if p < 1e-4 else f"= {p:.2g}".replace("0.", ".")
+
+
+def several(names: tuple[str, ...] | list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "none"

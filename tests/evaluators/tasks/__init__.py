@@ -1,0 +1,1 @@
+"""tests: of the task families and the suites made of them."""
