@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ..evaluators.models.locate import Located
     from ..evaluators.tasks.example import Block
     from ..store import Ledger
-
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ class Memo:
         Raises:
             TaskError: the suite cannot be generated; the text says why.
         """
-        from ..evaluators.tasks import source_digest
-
-        content = self.file_digest(self._workspace / suite.jsonl) if suite.jsonl else source_digest()
+        content = self.file_digest(self._workspace / suite.jsonl) if suite.jsonl else _generator_digest()
         key = digest(
             "suite-memo",
             {"suite": suite, "tokenizer": located.parts["tokenizer"], "draw": draw, "content": content},
@@ -66,6 +64,10 @@ class Memo:
         if key not in self._known["suite"]:
             infos = [_info(block) for block in generate_blocks(suite, located, draw, self._workspace)]
             self._add("suite", key, json.dumps([asdict(info) for info in infos]))
+        return self._infos(key)
+
+    @cache  # noqa: B019 - a memo lives as long as its audit
+    def _infos(self, key: str) -> tuple[BlockInfo, ...]:
         return tuple(
             BlockInfo(**{**row, "examples": tuple(row["examples"]), "templates": tuple(row["templates"])})
             for row in json.loads(self._known["suite"][key])
@@ -79,6 +81,13 @@ class Memo:
 
     def _add(self, kind: str, key: str, value: str) -> None:
         self._known[kind][key] = self._new[kind][key] = value
+
+
+@cache
+def _generator_digest() -> str:
+    from ..evaluators.tasks import source_digest
+
+    return source_digest()
 
 
 def generate_blocks(suite: Suite, located: Located, draw: int, workspace: Path) -> tuple[Block, ...]:

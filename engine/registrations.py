@@ -4,9 +4,10 @@
 name: neither deleting a ledger nor renaming a claim resets anything. Three facts are kept:
 
 - `registered`: when a bound on an estimand was first written down;
-- `looks`: each (bound, data) pair under which the estimand was graded, in order. The place in this list
-  is the k by which alpha is spent. Grading the same bound on the same data again (new code, another
-  machine) is no new look;
+- `looks`: each (bound, data) pair under which the estimand was graded, in order. A look's number k, by
+  which alpha is spent, counts the looks of the same bound before it and all looks that were taken
+  before this bound was written down: an edit after the data is another look, two claims that were both
+  written before them are not. Grading the same bound on the same data again is no new look;
 - `measured`: when data (model x examples x evaluator x granularity x intervention) were first measured.
 """
 
@@ -73,8 +74,7 @@ class Registrations:
             entry["looks"].append({**same, "at": utc_now()})
             known.append(same)
             self.changed = True
-        before = all(entry["registered"][bound] <= self.measured[item] for item in items)
-        return Standing(known.index(same) + 1, before)
+        return self._standing(entry, known.index(same))
 
     def standing(self, estimand: str, bound: str, data: Iterable[str], draw: int) -> Standing | None:
         """How a claim stands if nothing about it is new; None if looking at it would change this file."""
@@ -85,9 +85,14 @@ class Registrations:
         same = {"bound": bound, "data": items, "draw": draw}
         for index, look in enumerate(entry["looks"]):
             if all(look[key] == same[key] for key in same):
-                before = all(entry["registered"][bound] <= self.measured[item] for item in items)
-                return Standing(index + 1, before)
+                return self._standing(entry, index)
         return None
+
+    def _standing(self, entry: dict[str, Any], index: int) -> Standing:
+        look = entry["looks"][index]
+        registered = entry["registered"][look["bound"]]
+        seen = [e for e in entry["looks"][:index] if e["bound"] == look["bound"] or e["at"] <= registered]
+        return Standing(len(seen) + 1, all(registered <= self.measured[item] for item in look["data"]))
 
     def text(self) -> str:
         """The file's content: sorted, one line a fact, so that version control shows what changed."""

@@ -87,14 +87,22 @@ class TerminalTalk:
 
     def progress(self, step: GroupStep, done: int) -> None:
         """So many runs of a step are finished."""
+        if not self._done:
+            self._start = time.monotonic()
         self._done[id(step)] = done
         finished = sum(self._done.values())
         if self._progress is not None:
             self._progress.update(self._task, completed=finished, description=_named(step))
         elif time.monotonic() - self._last >= self.EVERY_S:
             self._last = time.monotonic()
-            left = (self._last - self._start) / finished * (self._total - finished)
-            print(f"  {finished}/{self._total} runs, about {left:.0f} s left", file=sys.stderr, flush=True)
+            print(f"  {finished}/{self._total} runs{self._left(finished)}", file=sys.stderr, flush=True)
+
+    def _left(self, finished: int) -> str:
+        """Time left at the pace since the first run was finished: loading a model says nothing about the rest."""
+        if finished < 2:
+            return ""
+        pace = (time.monotonic() - self._start) / (finished - 1)
+        return f", about {pace * (self._total - finished):.0f} s left"
 
     def end(self) -> None:
         """Take the bars away."""

@@ -24,6 +24,8 @@ class Alphas:
     refute: float
     """In the suite divided by the number of parts."""
     medium: float
+    block: float
+    """At which a control explains the effect; not spent over looks, since it only ever lowers a grade."""
 
 
 @dataclass(frozen=True)

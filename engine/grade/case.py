@@ -56,7 +56,7 @@ def alphas(claim: MeasuredClaim, look: int, registered: bool) -> Alphas:
     high = (1 - claim.threshold.high) * share
     medium = 1 - claim.threshold.medium if registered else min(1 - claim.threshold.medium, POST_HOC_ALPHA)
     parts = 2 + len(claim.robustness) if claim.expect.scope == "in_suite" else 1
-    return Alphas(high=high, refute=high / parts, medium=medium * share)
+    return Alphas(high=high, refute=high / parts, medium=medium * share, block=high / share / parts)
 
 
 def read(claim: MeasuredClaim, evidence: Evidence) -> Case | tuple[Fault, Table | None]:

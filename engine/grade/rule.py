@@ -80,7 +80,7 @@ def _missing_arm(case: Case) -> Fault | None:
 
 
 def _explained(case: Case) -> Fault | None:
-    if case.control is None or case.control.p_against >= case.alphas.refute:
+    if case.control is None or case.control.p_against >= case.alphas.block:
         return None
     first, second = ("the effect", "the control") if case.answer.scale.sign > 0 else ("the control", "the effect")
     return Fault(

@@ -17,10 +17,10 @@ def quantity(value: float, unit: str, digits: int = 2) -> str:
 
 
 def against(value: float, bound: float, unit: str) -> tuple[str, str]:
-    """A value and the bound it is held against, with as many digits as it takes to tell them apart."""
-    exact = quantity(bound, unit, 6)
-    shown = (quantity(value, unit, digits) for digits in range(2, 6))
-    return next((text for text in shown if text != exact), exact), exact
+    """A value and the bound it is held against, with as many digits as it takes to stay on its side of it."""
+    rounded = ((float(number(value, digits)), digits) for digits in range(2, 7))
+    digits = next((digits for near, digits in rounded if (near > bound) == (value > bound) and near != bound), 6)
+    return quantity(value, unit, digits), quantity(bound, unit, 6)
 
 
 def confidence(alpha: float) -> str:

@@ -78,14 +78,24 @@ bounds = st.sampled_from(["one", "two", "three"])
 data = st.sampled_from(["d1", "d2"])
 
 
+def test_bounds_that_were_all_written_before_the_data_are_claims_of_their_own() -> None:
+    book = Registrations()
+    for bound in ("L0", "L1", "L2"):
+        book.register("a/b", "estimand", bound)
+    looks = [book.look("estimand", bound, ["data"], 1, utc_now()) for bound in ("L0", "L1", "L2")]
+    assert looks == [Standing(1, True)] * 3
+
+
 @given(st.lists(st.tuples(bounds, data), max_size=12))
-def test_looks_never_share_a_number_and_never_lose_theirs(steps: list[tuple[str, str]]) -> None:
-    book, given_out = Registrations(), {}
+def test_a_look_keeps_its_number_and_edits_count_every_look_before_them(steps: list[tuple[str, str]]) -> None:
+    book, numbers, registered_after = Registrations(), {}, {}
     for bound, item in steps:
         book.register("a/b", "estimand", bound)
+        registered_after.setdefault(bound, len(numbers))
         look = book.look("estimand", bound, [item], 1, utc_now()).look
-        assert given_out.setdefault((bound, item), look) == look
-    assert sorted(given_out.values()) == list(range(1, len(given_out) + 1))
+        own = sum(other == bound for other, _ in list(numbers)[registered_after[bound] :])
+        expected = 1 + registered_after[bound] + own
+        assert numbers.setdefault((bound, item), expected) == look
 
 
 def test_the_file_survives_a_round_trip_and_is_sorted(tmp_path: Path) -> None:

@@ -4,43 +4,40 @@ A digit that is an answer follows punctuation or a line break without a space, b
 disagree on whether a space belongs to a digit.
 """
 
+from collections.abc import Iterable
+
 from ..family import Family, register
 from ..pattern import Pattern, Tables
 from ..words import DAYS, NAMES, NUMBERS, PLACES, words
 
+DIGITS = range(1, 10)
 THINGS = words("cups pens hats cars keys maps books rings lamps balls coins trees")
 
 
-def table(*rows: tuple[int, ...]) -> list[tuple[str, ...]]:
+def table(rows: Iterable[tuple[int, ...]]) -> list[tuple[str, ...]]:
     """Rows of numbers, first as digits and then as words."""
     return [(*map(str, row), *(NUMBERS[number] for number in row)) for row in rows]
 
 
-# w before a column's name: the same number in words
+# w before a column's name: the same number in words; b is 2 or more, so that "b more hats" is right
 TABLES: Tables = {
-    "a b sum wa wb wsum": table(*((a, b, a + b) for a in range(1, 8) for b in range(2, 9) if a + b < 10)),
-    "c d diff wc wd wdiff": table(*((c, d, c - d) for c in range(2, 10) for d in range(1, c))),
-    "x y z total": [
-        (str(x), str(y), str(z), str(x + y + z))
-        for x in range(1, 6)
-        for y in range(1, 5)
-        for z in (1, 2)
-        if x + y + z < 10
-    ],
-    "n succ wn wsucc": table(*((n, n + 1) for n in range(1, 9))),
-    "p q more less wp wq wmore wless": table(
-        *((p, q, max(p, q), min(p, q)) for p in range(1, 10) for q in range(1, 10) if p != q)
+    "a b sum wa wb wsum": table((a, b, a + b) for a in range(1, 6) for b in range(2, 6) if a + b < 10),
+    "c d diff wc wd wdiff": table((c, d, c - d) for c in range(2, 8) for d in range(1, c)),
+    "x y z total wx wy wz wtotal": table(
+        (x, y, z, x + y + z) for x in range(1, 5) for y in range(1, 4) for z in (1, 2)
     ),
+    "s t tens": [(f"{s}0", f"{t}0", f"{s + t}0") for s in range(1, 6) for t in range(1, 5)],
+    "n succ wn wsucc": table((n, n + 1) for n in range(1, 9)),
+    "i j k l wi wj wk wl": table(
+        (i, i + s, i + 2 * s, i + 3 * s) for s in (1, 2, -1, -2) for i in range(1, 10) if 0 < i + 3 * s < 10
+    ),
+    "p q more less wp wq wmore wless": table((p, q, max(p, q), min(p, q)) for p in DIGITS for q in DIGITS if p != q),
+    "u v top": [
+        (f"{u}", f"{v}", f"{max(u, v)}") for u in range(11, 99, 3) for v in range(12, 99, 5) if u // 10 != v // 10
+    ],
     "f g bigger": [(NUMBERS[f], NUMBERS[g], "yes" if f > g else "no") for f in range(10) for g in range(10) if f != g],
     "h parity": [(NUMBERS[h], "odd" if h % 2 else "even") for h in range(11)],
-    "i j k l wi wj wk wl": table(
-        *((i, i + s, i + 2 * s, i + 3 * s) for s in (1, 2, -1, -2) for i in range(1, 10) if 0 < i + 3 * s < 10)
-    ),
-    "s t tens": [(f"{s}0", f"{t}0", f"{s + t}0") for s in range(1, 9) for t in range(1, 9) if s + t < 10],
-    "u v uv": [
-        (f"{s}{k}", f"{t}0", f"{s + t}{k}") for s in range(1, 9) for t in range(1, 10 - s) for k in range(1, 10)
-    ],
-    "half double whalf wdouble": table(*((n, 2 * n) for n in range(1, 6))),
+    "half double whalf wdouble": table((n, 2 * n) for n in range(1, 6)),
     "name": NAMES,
     "things": THINGS,
     "place": PLACES,
@@ -55,11 +52,10 @@ TEXTS = (
     "$name1 asks: what is $wa plus $wb? $name2 answers:| $wsum",
     "$name: $wa1 and $wb1 make $wsum1, $wa2 and $wb2 make| $wsum2",
     '{"user":"$name","$things":[$a,$b],"sum":|$sum',
-    "$x1+$y1+$z1=$total1, $x2+$y2+$z2=|$total2",
+    "$name: $x1+$y1+$z1=$total1, $x2+$y2+$z2=|$total2",
     "At the $place $name counts $wb $things and then $wa more. In all $name counts| $wsum",
     "$name works $b hours on $day1 and $a more on $day2. Hours of work:|$sum",
     "$s1 + $t1 = $tens1\n$s2 + $t2 = $tens2\n$s3 + $t3 =\n|$tens3",
-    "$u1+$v1=$uv1\n$u2+$v2=|$uv2",
     "It is $wa o'clock at the $place. $name will come $wb hours later, at| $wsum",
     # the missing part of a sum
     "$a1+x=$sum1, x=$b1\n$a2+x=$sum2, x=$b2\n$a3+x=$sum3, x=|$b3",
@@ -68,7 +64,7 @@ TEXTS = (
     # differences
     "$c1-$d1=$diff1, $c2-$d2=$diff2, $c3-$d3=|$diff3",
     "$name had $c $things and gave away $d of them. Left:|$diff",
-    "$wc1 minus $wd1 is $wdiff1 and $wc2 minus $wd2 is| $wdiff2",
+    "$name: $wc1 minus $wd1 is $wdiff1 and $wc2 minus $wd2 is| $wdiff2",
     "There were $wc $things at the $place. $name took $wd, so now the number is| $wdiff",
     "$name1 is $c, and $name2 is younger by $d. Age of $name2:|$diff",
     "def f(c, d): return c - d\nf($c1, $d1) -> $diff1\nf($c2, $d2) -> $diff2\nf($c3, $d3) ->\n|$diff3",
@@ -82,8 +78,9 @@ TEXTS = (
     "$name1 and $name2 count the $things: $wi, $wj, $wk,| $wl",
     "$things=$n1 # $name\n$things+=1\nprint($things)\n|$succ1",
     # comparisons
-    "max($p1,$q1)=$more1; max($p2,$q2)=$more2; max($p3,$q3)=|$more3",
+    "bigger of $p1,$q1: $more1; bigger of $p2,$q2: $more2; bigger of $p3,$q3:\n|$more3",
     "$name1 has $wp $things, $name2 has $wq. The smaller number is| $wless",
+    "max($u1,$v1)=$top1\nmax($u2,$v2)=$top2\nmax($u3,$v3)=|$top3",
     "Is $f more than $g? $name1 and $name2 say| $bigger",
     "sort($p1,$q1)=[$less1,$more1] sort($p2,$q2)=[|$less2",
     "Of $wp1 and $wq1 the larger is $wmore1. Of $wp2 and $wq2 the larger is| $wmore2",

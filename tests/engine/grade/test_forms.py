@@ -84,7 +84,7 @@ def test_ratio_by_hand() -> None:
     assert (high.grade, high.unit) == ("High", "x")
     assert high.estimate == pytest.approx(4.0)
     assert high.lower == pytest.approx(4 * math.exp(-HALF_WIDTH), rel=1e-4)
-    assert high.reason.startswith("L0 is 4x L1 (99.5% one-sided >= 2.3x), n = 30 templates; matched_norm_noise")
+    assert high.reason.startswith("L0 is 4x L1 (99.5% one-sided >= 2.35x), n = 30 templates; matched_norm_noise")
     assert grade(ratio(2.348), found).grade == "Medium"
 
 
@@ -161,7 +161,9 @@ def test_typical_and_average_winner_may_disagree() -> None:
     for component in ("L0", "L1"):
         verdict = grade(top(component), both)
         assert (verdict.grade, verdict.code) == ("Pending", "typical_average_disagree"), verdict.reason
-        assert "L0 has the largest typical effect, L1 the largest average, of which family02 carries 91%" in verdict.reason
+        assert (
+            "L0 has the largest typical effect, L1 the largest average, of which family02 carries 91%" in verdict.reason
+        )
 
 
 def test_no_material_effect_is_pending() -> None:
