@@ -29,6 +29,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --editable .
+	@$(BIN)/python -m compileall -q __init__.py specs store evaluators judges engine
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run

@@ -56,15 +56,23 @@ class Memo:
         Raises:
             TaskError: the suite cannot be generated; the text says why.
         """
-        content = self.file_digest(self._workspace / suite.jsonl) if suite.jsonl else _generator_digest()
+        rows = self._rows_digest(suite.jsonl) if suite.jsonl else None
+        code, tokenizer = _generator_digest(), located.parts["tokenizer"]
         key = digest(
-            "suite-memo",
-            {"suite": suite, "tokenizer": located.parts["tokenizer"], "draw": draw, "content": content},
+            "suite-memo", {"suite": suite, "tokenizer": tokenizer, "draw": draw, "rows": rows, "generator": code}
         )
         if key not in self._known["suite"]:
             infos = [_info(block) for block in generate_blocks(suite, located, draw, self._workspace)]
             self._add("suite", key, json.dumps([asdict(info) for info in infos]))
         return self._infos(key)
+
+    def _rows_digest(self, jsonl: str) -> str:
+        from ..evaluators.tasks import TaskError
+
+        try:
+            return self.file_digest(self._workspace / jsonl)
+        except OSError as error:
+            raise TaskError(f"{self._workspace / jsonl}: cannot be read: {error.strerror}") from error
 
     @cache  # noqa: B019 - a memo lives as long as its audit
     def _infos(self, key: str) -> tuple[BlockInfo, ...]:

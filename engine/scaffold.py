@@ -51,12 +51,12 @@ def complete(
     workspace: Workspace, claim: str, given: Mapping[str, Any], at_least: float | None, at_most: float | None
 ) -> dict[str, Any]:
     """Every field of the template; what was not given is asked on the terminal."""
-    import click
+    import typer
 
     if at_least is not None and at_most is not None:
         raise UsageError("give one of --at-least and --at-most, or neither for a top_component claim")
     answers = {
-        name: given[name] if given.get(name) is not None else click.prompt(question, default=default)
+        name: given[name] if given.get(name) is not None else typer.prompt(question, default=default)
         for name, (question, default) in QUESTIONS.items()
     }
     bound = {"at_least": at_least, "at_most": at_most}

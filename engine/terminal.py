@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import EngineError
@@ -19,19 +20,20 @@ SPEC_ERROR = 3
 MACHINE_ERROR = 4
 
 
-def run(app: typer.Typer) -> int:
-    """Run the command line; returns the exit code. Usage errors are 3, as faults in specs are."""
-    import click
+def run(app: typer.Typer, words: Sequence[str] | None = None) -> int:
+    """Run the command line (`words`, or the process's own); returns the exit code.
+
+    Usage errors are 3, as faults in specs are.
+    """
+    import typer
 
     try:
-        code = app(standalone_mode=False)
+        code = app(args=words, standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.exceptions.Abort:
-        return _said("interrupted; what was measured is kept", INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        error.show()  # type: ignore[attr-defined]
         return SPEC_ERROR
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         return _said("interrupted; what was measured is kept", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()

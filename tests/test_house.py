@@ -25,7 +25,7 @@ FOREIGN = {
     "evaluators": {"torch", "transformers", "tokenizers", "peft", "safetensors", "numpy", "huggingface_hub", "yaml"}
     | {"bitsandbytes", "pydantic"},
     "judges": {"httpx", "jsonschema"},
-    "engine": {"typer", "click", "rich", "scipy", "numpy", "torch", "transformers", "tokenizers"},
+    "engine": {"typer", "rich", "scipy", "numpy", "torch", "transformers", "tokenizers"},
 }
 """Room -> the packages of others it may import."""
 FILES = [path for room in OURS for path in sorted((ROOT / room).rglob("*.py"))]

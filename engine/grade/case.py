@@ -15,7 +15,7 @@ from .forms import find_form
 from .question import Arm, Fault
 from .replicates import distinct
 from .specificity import Specificity, specificity, usable_draws
-from .table import Table
+from .table import Table, usable
 
 if TYPE_CHECKING:
     from ...specs.claim import MeasuredClaim
@@ -86,7 +86,7 @@ def read(claim: MeasuredClaim, evidence: Evidence) -> Case | tuple[Fault, Table 
         answer(form.question(main), table.layout, beyond, spent),
     )
     _read_checks(case)
-    if "positive_control" not in case.faults and (fault := dead_positive_control(table)):
+    if usable(evidence.positive) and (fault := dead_positive_control(table)):
         return fault, table
     _read_robustness(case, refs)
     _read_control(case)

@@ -19,6 +19,8 @@ SHARE = 0.99
 FEW = 64
 """So many replicates are compared pair by pair."""
 
+LEAST_PROBES = 8
+
 TOO_ALIKE = 0.001
 """Lower tail of F below which replicates are too alike to be independent."""
 
@@ -61,10 +63,10 @@ def too_alike(units: Floats) -> bool:
 def _candidates(cells: Floats) -> dict[int, set[int]]:
     """Replicate -> later ones that agree with it in at least one of some probes.
 
-    Clones that differ in m cells agree in one of any m + 1: no pair of clones is missed.
+    Clones that differ in m cells agree in one of any m + 1 that are not zero: hardly a pair is missed.
     """
     most_unequal = int((1 - SHARE) * cells.shape[1])
-    probes = np.argsort(-np.count_nonzero(cells, axis=0), kind="stable")[: 2 * (most_unequal + 1)]
+    probes = np.argsort(-np.count_nonzero(cells, axis=0), kind="stable")[: max(2 * (most_unequal + 1), LEAST_PROBES)]
     found: dict[int, set[int]] = {}
     for column in cells[:, probes].T:
         order = np.argsort(column, kind="stable")

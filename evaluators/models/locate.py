@@ -104,7 +104,7 @@ def untrained(located: Located, seed: int) -> Located:
 
 def fetch_command(model: Model) -> str:
     """The command that fetches a model from the hub."""
-    return f"mi-atlas audit --model {model.model} --download"
+    return f"mi-atlas audit --model {model.model} --download" if model.model else "mi-atlas audit --download"
 
 
 def hub_folder(hub: str, revision: str | None) -> Path | None:

@@ -46,19 +46,38 @@ def steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step
 
 
 def repeats(rng: random.Random, induction: Induction, vocabulary: int) -> Part:
-    """Random words that repeat with a period of each row's own; each token that can be known counts.
+    """Rows of a few phrases in random order, over and over; each word counts that follows from the words before it.
 
-    The words are the last tokens of the vocabulary; with all of it the model stops at guessing which tokens
-    a row has and never learns where they stood.
+    In half of the rows the phrases share all but their first and last word, as in `A is cat, B is dog, A is`.
+    The words are the last tokens of the vocabulary: with all of it the model stops at learning which
+    tokens a row has, and never learns where they stood.
     """
-    length = induction.length
-    ids, weight = torch.zeros(induction.batch, length, dtype=torch.long), torch.zeros(induction.batch, length)
+    words = range(vocabulary - induction.words, vocabulary)
+    ids, weight = torch.zeros(induction.batch, induction.length + 1, dtype=torch.long), torch.zeros(induction.batch, induction.length + 1)
     for row in range(induction.batch):
-        period = rng.randint(3, length // 3)
-        cycle = [rng.randrange(vocabulary - induction.words, vocabulary) for _ in range(period)]
-        ids[row] = torch.tensor([cycle[position % period] for position in range(length)])
-        weight[row, period:-1] = 1
+        phrases = _phrases(rng, words)
+        tokens: list[int] = []
+        known: list[float] = []
+        seen = set()
+        while len(tokens) <= induction.length:
+            number = rng.randrange(len(phrases))
+            tokens += phrases[number]
+            known += [float(len(phrases) == 1 and number in seen)] + [float(number in seen)] * (len(phrases[number]) - 1)
+            seen.add(number)
+        ids[row] = torch.tensor(tokens[:induction.length + 1])
+        weight[row, :-1] = torch.tensor(known[1:induction.length + 1])
     return Part(ids, weight)
+
+
+def _phrases(rng: random.Random, words: range) -> list[list[int]]:
+    count = rng.randint(1, 4)
+    width = rng.randint(3, 8) if count == 1 else rng.randint(2, 4)
+    shared = rng.sample(words, width - 2) if rng.random() < 0.5 else None
+    ends = rng.sample(words, 2 * count)
+    return [
+        [ends[2 * k], *(shared if shared is not None else rng.sample(words, width - 2)), ends[2 * k + 1]]
+        for k in range(count)
+    ]
 
 
 def _tasks(recipe: Recipe, tokenizer: Tokenizer, examples: list[TextExample]) -> Step:

@@ -13,13 +13,6 @@ from ...specs.canonical import digest
 RECIPES = Path(__file__).parent / "recipes"
 
 
-class Optimizer(Spec):
-    """Step size and decay of one optimizer."""
-
-    lr: float
-    weight_decay: float
-
-
 class Induction(Spec):
     """Warm-up on dense repeats: a few random words over and over, where every token is an answer."""
 
@@ -57,10 +50,10 @@ class Recipe(Spec):
     """Examples a step."""
     prompt_weight: float
     """Weight of a prompt token in the loss; an answer token has 1."""
-    muon: Optimizer
-    """For the matrices of the layers."""
-    adamw: Optimizer
-    """For embeddings, norms and biases."""
+    muon: dict[str, float]
+    """Arguments of torch.optim.Muon, for the matrices of the layers."""
+    adamw: dict[str, float | list[float]]
+    """Arguments of torch.optim.AdamW, for embeddings, norms and biases."""
     cooldown: float
     """Fraction of the steps over which the step size falls to zero, at the end."""
 

@@ -34,10 +34,11 @@ def train(recipe: Recipe, tokenizer: Tokenizer, stream: Stream, progress: Progre
         optimizers = _optimizers(recipe, module)
         module.train()
         for number, step in enumerate(steps(recipe, tokenizer, stream)):
-            for optimizer, lr in optimizers:
-                optimizer.param_groups[0]["lr"] = lr * min(1.0, (total - number) / (recipe.cooldown * total))
+            pace = min(1.0, (total - number) / (recipe.cooldown * total))
+            for optimizer in optimizers:
+                optimizer.param_groups[0]["lr"] = pace * optimizer.defaults["lr"]
             loss = sum(_learn(module, part, 1 / len(step)) for part in step)
-            for optimizer, _ in optimizers:
+            for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
             if progress:
@@ -97,13 +98,13 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _optimizers(recipe: Recipe, module: nn.Module) -> list[tuple[torch.optim.Optimizer, float]]:
+def _optimizers(recipe: Recipe, module: nn.Module) -> list[torch.optim.Optimizer]:
     if not hasattr(torch.optim, "Muon"):
         raise TrainingError(f"training needs torch >= 2.9, which has Muon; this is torch {torch.__version__}")
     embedding = module.get_input_embeddings().weight  # type: ignore[operator]
     matrices = [p for p in module.parameters() if p.ndim == 2 and p is not embedding]
     others = [p for p in module.parameters() if p.ndim != 2 or p is embedding]
     return [
-        (torch.optim.Muon(matrices, **recipe.muon.model_dump()), recipe.muon.lr),
-        (torch.optim.AdamW(others, **recipe.adamw.model_dump()), recipe.adamw.lr),
+        torch.optim.Muon(matrices, **recipe.muon),  # type: ignore[arg-type]
+        torch.optim.AdamW(others, **recipe.adamw),  # type: ignore[arg-type]
     ]

@@ -32,8 +32,8 @@ TABLES: Tables = {
         (i, i + s, i + 2 * s, i + 3 * s) for s in (1, 2, -1, -2) for i in range(1, 10) if 0 < i + 3 * s < 10
     ),
     "p q more less wp wq wmore wless": table((p, q, max(p, q), min(p, q)) for p in DIGITS for q in DIGITS if p != q),
-    "u v top": [
-        (f"{u}", f"{v}", f"{max(u, v)}") for u in range(11, 99, 3) for v in range(12, 99, 5) if u // 10 != v // 10
+    "ta tb tc td": [
+        tuple(f"{10 * (k + i * s)}" for i in range(4)) for s in (1, -1) for k in range(1, 10) if 0 < k + 3 * s < 10
     ],
     "f g bigger": [(NUMBERS[f], NUMBERS[g], "yes" if f > g else "no") for f in range(10) for g in range(10) if f != g],
     "h parity": [(NUMBERS[h], "odd" if h % 2 else "even") for h in range(11)],
@@ -75,12 +75,12 @@ TEXTS = (
     "$name steps down: $succ1 -> $n1, $succ2 -> $n2, $succ3 ->\n|$n3",
     "Before $wsucc comes, as $name1 and $name2 know,| $wn",
     "$i1,$j1,$k1,$l1\n$i2,$j2,$k2,$l2\n$i3,$j3,$k3,|$l3",
+    "Tens of $name1 and $name2: $ta, $tb, $tc,\n|$td",
     "$name1 and $name2 count the $things: $wi, $wj, $wk,| $wl",
     "$things=$n1 # $name\n$things+=1\nprint($things)\n|$succ1",
     # comparisons
     "bigger of $p1,$q1: $more1; bigger of $p2,$q2: $more2; bigger of $p3,$q3:\n|$more3",
     "$name1 has $wp $things, $name2 has $wq. The smaller number is| $wless",
-    "max($u1,$v1)=$top1\nmax($u2,$v2)=$top2\nmax($u3,$v3)=|$top3",
     "Is $f more than $g? $name1 and $name2 say| $bigger",
     "sort($p1,$q1)=[$less1,$more1] sort($p2,$q2)=[|$less2",
     "Of $wp1 and $wq1 the larger is $wmore1. Of $wp2 and $wq2 the larger is| $wmore2",

@@ -52,7 +52,7 @@ TEXTS = (
     # animals
     "$name1 and $name2 know that a young $animal is called a| $young",
     "$name: a young $animal1 is a $young1. A young $animal2 is a $young2. A young $animal3 is a| $young3",
-    "In picture $digit of $name the mother is a $animal and the baby is a| $young",
+    "In picture $digit of $name1 and $name2 the mother is a $animal and the baby is a| $young",
     "# $name\nbaby($animal1) = $young1\nbaby($animal2) = $young2\nbaby($animal3) =| $young3",
     "$name saw a $young at the $place. It will grow up to be a| $animal",
     "young: $young1, adult: $animal1; young: $young2, adult: $animal2; young: $young3, adult:| $animal3",

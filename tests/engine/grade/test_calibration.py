@@ -2,7 +2,7 @@
 
 Monte Carlo with fixed seeds; log KL varies with sd 2.7 between templates. The whole pipeline is run, with a
 robustness arm that agrees with the main arm (and so protects from nothing) and a control that never
-explains. Where a rate of .5 % is promised, 500 replications with more than 8 hits would be a surprise of
+explains. Where a rate of .5 % is promised, 300 replications with more than 6 hits would be a surprise of
 1 in 1000.
 """
 
@@ -24,8 +24,7 @@ from mi_atlas.specs.claim import MeasuredClaim
 from .worlds import SPREAD, Floats, Grid, at_least, evidence, ratio, top
 
 GRID = Grid(3, 10, 1)
-MOST = 8
-"""Of 500."""
+COUNT, MOST = 300, 6
 
 
 def normal(random: np.random.Generator, n: int) -> Floats:
@@ -75,27 +74,26 @@ def test_false_high_at_the_bound(form: str, scatter: Callable[[np.random.Generat
         return [rival + effect + lead, rival, rival - 8.0]
 
     document = {"threshold": at_least(1.0), "ratio": ratio(2.0), "top_component": top("L0")}[form]
-    found = rates(document, world, 500)
+    found = rates(document, world, COUNT)
     assert found["High"] <= MOST, found
     assert found["Refuted"] <= MOST, found
 
 
 def test_power() -> None:
-    """Effects eight times the bound with sd 2.7 and 30 templates: t is centred at 2.08 / (2.7 / sqrt 30) = 4.2."""
-    for document, sites in ((at_least(1.0), 1), (ratio(2.0), 2), (top("L0"), 2)):
-        found = rates(document, lambda random, k=sites: [normal(random, 30) + 2.8] + [np.zeros(30)] * (k - 1), 60)
-        assert found["High"] >= 50, (document.expect.form, found)
+    """The effect exceeds what is claimed by exp(2.1) = 8, with sd 2.7 and 30 templates: t is about 4.2."""
+    for document, lead in ((at_least(1.0), 2.1), (ratio(2.0), 2.8), (top("L0"), 2.15)):
+        found = rates(document, lambda random, c=lead: [normal(random, 30) + c, 0.1 * normal(random, 30)], 60)
+        assert found["High"] >= 45, (document.expect.form, found)
         assert found["Refuted"] == 0
 
 
 def test_a_false_claim_is_refuted_with_power() -> None:
-    for document, sites in ((at_least(8.0), 1), (ratio(8.0), 2), (top("L0"), 2)):
+    """The effect falls short of what is claimed by exp(2.1), with sd 2; L0 is that far below L1."""
+    for document, lead in ((at_least(1.0), -2.1), (ratio(1.0), -2.1), (top("L0"), -2.1)):
         found = rates(
-            document,
-            lambda random, k=sites: [normal(random, 30) - 1.0] + [0.1 * normal(random, 30) + 1.0] * (k - 1),
-            60,
+            document, lambda random, c=lead: [0.75 * normal(random, 30) + c, 0.1 * normal(random, 30) + 1.0], 60
         )
-        assert found["Refuted"] >= 30, (document.expect.form, found)
+        assert found["Refuted"] >= 40, (document.expect.form, found)
         assert found["High"] == 0
 
 
@@ -108,14 +106,14 @@ def layout(families: int, templates: int) -> Layout:
 @pytest.mark.parametrize("apart", [0.05, 0.5])
 def test_specificity_at_its_margin(apart: float, scatter: Callable[[np.random.Generator, int], Floats]) -> None:
     """The effect is just 1.5 times the typical draw, and draws differ by `apart` in log: rarely specific."""
-    random, hits, count = np.random.default_rng(21), 0, 800
+    random, hits, count = np.random.default_rng(21), 0, 600
     for _ in range(count):
         prompts = random.standard_normal(120)
         effect = prompts + scatter(random, 120) + math.log(1.5)
         draws = prompts + random.standard_normal((20, 120)) + apart * random.standard_normal((20, 1))
         found = specificity(effect, draws, Scale(True, "nats", 0.0, 0.0), 1.5, layout(4, 30), False)
         hits += not isinstance(found, Fault) and found.p_for < 0.005
-    assert hits <= 10, hits
+    assert hits <= 8, hits
 
 
 def test_specificity_has_power() -> None:

@@ -1,0 +1,46 @@
+"""tests of engine/grade: what may be imported when, and how long a grade takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from mi_atlas.engine.grade import grade
+
+from .worlds import Grid, sweep, top
+
+
+def loaded(program: str) -> set[str]:
+    """Which of the heavy packages a program has loaded at its end."""
+    code = f"import sys\n{program}\nprint(*({{'numpy', 'scipy', 'scipy.stats', 'torch', 'duckdb'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    return set(done.stdout.split())
+
+
+def test_resolving_claims_and_reading_verdicts_needs_no_numpy() -> None:
+    program = (
+        "from mi_atlas.engine.grade import Verdict, pending, benjamini_hochberg, grade_composite\n"
+        "from mi_atlas.engine.grade.evidence import Ref\n"
+        "from mi_atlas.engine.grade.forms import find_form\n"
+        "from mi_atlas.specs.sites import sites\n"
+        "for name in ('top_component', 'threshold', 'ratio', 'migration'): find_form(name)\n"
+        "benjamini_hochberg([.1, .2])\n"
+    )
+    assert loaded(program) == set()
+
+
+def test_grading_never_loads_scipy_stats() -> None:
+    assert loaded("import mi_atlas.engine.grade.rule") == {"numpy", "scipy"}
+
+
+def test_a_grade_takes_milliseconds() -> None:
+    """18 sites, three arms, 480 examples, 20 draws: 30 ms promised; the best of several, on a shared machine."""
+    found = sweep([1.0] + [0.3] * 17, Grid(4, 30, 4), labels=("zero", "mean", "resample"))
+    document = top(robustness=[{"intervention": "mean"}, {"intervention": "resample"}])
+    best = 1.0
+    for _ in range(7):
+        start = time.perf_counter()
+        grade(document, found)
+        best = min(best, time.perf_counter() - start)
+    assert best < 0.030

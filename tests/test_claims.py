@@ -1,0 +1,50 @@
+"""tests: the claims that ship: complete, valid, registered, and about what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mi_atlas
+import pytest
+from mi_atlas.engine.memo import Memo
+from mi_atlas.engine.registrations import load_registrations
+from mi_atlas.engine.resolve import Resolver
+from mi_atlas.engine.select import load
+from mi_atlas.engine.workspace import PACKAGE, Workspace
+from mi_atlas.specs.claim import MeasuredClaim
+from mi_atlas.specs.load import LoadedClaim
+
+WORKSPACE = Workspace(PACKAGE, PACKAGE / "claims", PACKAGE / ".mi-atlas" / "ledger.duckdb")
+CLAIMS, LIBRARY = load(WORKSPACE)
+MEASURED = [loaded for loaded in CLAIMS.values() if isinstance(loaded.claim, MeasuredClaim)]
+
+
+def test_there_are_at_least_eight_core_claims_on_pocket_qwen() -> None:
+    core = [c.claim for c in MEASURED if "core" in c.claim.tags and c.claim.model == "pocket-qwen"]
+    assert len(core) >= 8
+
+
+@pytest.mark.parametrize("loaded", CLAIMS.values(), ids=lambda loaded: loaded.claim.claim)
+def test_every_claim_is_core_or_extended_and_names_a_threat(loaded: LoadedClaim) -> None:
+    assert {"core", "extended"} & set(loaded.claim.tags)
+    assert loaded.claim.threats
+
+
+@pytest.mark.parametrize("loaded", MEASURED, ids=lambda loaded: loaded.claim.claim)
+def test_every_claim_was_registered_before_its_data(loaded: LoadedClaim) -> None:
+    book = load_registrations(WORKSPACE.registrations)
+    resolver = Resolver(LIBRARY, Memo({}, {}, PACKAGE), PACKAGE)
+    assert isinstance(loaded.claim, MeasuredClaim)
+    estimand = loaded.claim.estimand_hash(*resolver.specs(loaded.claim))
+    assert book.is_registered(estimand, loaded.claim.bound_hash), "run `mi-atlas audit` and commit registrations.lock"
+    for look in book.estimands[estimand]["looks"]:
+        if look["bound"] == loaded.claim.bound_hash:
+            registered = book.estimands[estimand]["registered"][look["bound"]]
+            assert all(registered <= book.measured[item] for item in look["data"])
+
+
+def test_no_file_of_the_package_is_large() -> None:
+    root = Path(mi_atlas.__file__).parent
+    for room in ("claims", "specs", "evaluators", "engine", "store"):
+        for path in (root / room).rglob("*"):
+            assert not path.is_file() or path.stat().st_size < 3_000_000, path
