@@ -18,12 +18,13 @@ from ..evaluators.registry import find_version
 from ..evaluators.tasks import TaskError
 from ..specs.canonical import digest
 from ..specs.claim import MeasuredClaim
+from ..specs.interventions import label
 from ..specs.library import Library
 from ..specs.model import Model
 from ..specs.sites import ALL_LAYERS, Site, granularity_of, sites
 from ..specs.suite import Suite
 from .controls import Effect, control_runs
-from .grade.evidence import Ref
+from .grade.evidence import Ref, intervention_label
 from .grade.forms import FormError, find_form
 from .memo import BlockInfo, Memo
 
@@ -104,11 +105,6 @@ class Resolved:
     def main_keys(self) -> frozenset[str]:
         """Keys of the runs of the main arm."""
         return frozenset(key for address, keys in self.series.items() if address.arm == "main" for key in keys)
-
-
-def label(intervention: str, seed: int) -> str:
-    """`zero`, `resample`, `resample[1]`: how evidence names an intervention."""
-    return f"{intervention}[{seed}]" if seed else intervention
 
 
 class Resolver:
@@ -203,7 +199,7 @@ def _sweep(claim: MeasuredClaim, located: Located) -> tuple[Site, ...]:
 def _values(claim: MeasuredClaim) -> Iterator[tuple[str, object]]:
     yield "main", claim.counterfactual
     for value in claim.robustness:
-        yield f"robustness.{label(value.intervention, getattr(value, 'seed', 0))}", value
+        yield f"robustness.{intervention_label(value)}", value
 
 
 def _at(refs: tuple[Ref, ...], value: object) -> tuple[Effect, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ...specs.interventions import label
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -63,6 +65,5 @@ class Evidence:
 
 
 def intervention_label(value: Any) -> str:
-    """How evidence names an intervention spec: `zero`, `resample`, `resample[1]`."""
-    seed = getattr(value, "seed", 0)
-    return f"{value.intervention}[{seed}]" if seed else str(value.intervention)
+    """How evidence names an intervention spec."""
+    return label(value.intervention, getattr(value, "seed", 0))

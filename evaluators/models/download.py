@@ -33,7 +33,7 @@ def download(model: Model) -> Path:
 
     hub = model.source.hub
     if hub is None:
-        raise DownloadError(f"{model.model} is not on the hub: its source is {model.source.model_dump(exclude_none=True)}")
+        raise DownloadError(f"{model.model} does not come from the hub: there is nothing to fetch")
     place = f"{hub}, revision {model.source.revision or 'main'}"
     try:
         folder = Path(snapshot_download(hub, revision=model.source.revision, allow_patterns=list(WANTED)))

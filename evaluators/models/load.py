@@ -68,8 +68,11 @@ def _trained(located: Located, device: torch.device, dtype: torch.dtype) -> nn.M
         **placement,
     )
     if wrong := sorted(report["missing_keys"]) + sorted(key for key, *_ in report["mismatched_keys"]):
-        raise NotEvaluated("weights_incomplete", f"{located.folder}: {len(wrong)} weights are missing or misshapen: {wrong[0]}")
-    return module if quantised else module.to(device)
+        raise NotEvaluated(
+            "weights_incomplete", f"{located.folder}: {len(wrong)} weights do not fit, such as {wrong[0]}"
+        )
+    loaded: nn.Module = module if quantised else module.to(device)
+    return loaded
 
 
 def _random(located: Located, seed: int, dtype: torch.dtype) -> nn.Module:
@@ -77,7 +80,8 @@ def _random(located: Located, seed: int, dtype: torch.dtype) -> nn.Module:
     config = cls.config_class.from_pretrained(located.folder, local_files_only=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return cls._from_config(config, dtype=torch.float32, attn_implementation=ATTENTION).to(dtype)
+        module: nn.Module = cls._from_config(config, dtype=torch.float32, attn_implementation=ATTENTION)
+    return module.to(dtype)
 
 
 def _transformers_class(located: Located) -> Any:
@@ -96,12 +100,13 @@ def _quantisation(located: Located, dtype: torch.dtype) -> Any:
     if quantization is None:
         return None
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise NotEvaluated("bitsandbytes_missing", f"{quantization} needs bitsandbytes: pip install 'mi-atlas[quantisation]'")
+        raise NotEvaluated(
+            "no_bitsandbytes", f"{quantization} needs bitsandbytes: pip install 'mi-atlas[quantisation]'"
+        )
     from transformers import BitsAndBytesConfig
 
-    if quantization == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+    nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": dtype}
+    return BitsAndBytesConfig(**({"load_in_8bit": True} if quantization == "int8" else nf4))  # type: ignore[no-untyped-call]
 
 
 def _with_adapter(module: nn.Module, located: Located) -> nn.Module:
@@ -117,10 +122,10 @@ def _quiet() -> Iterator[None]:
 
     verbosity, bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
     chatter.set_verbosity(logging.ERROR)
-    chatter.disable_progress_bar()
+    chatter.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         chatter.set_verbosity(verbosity)
         if bars:
-            chatter.enable_progress_bar()
+            chatter.enable_progress_bar()  # type: ignore[no-untyped-call]

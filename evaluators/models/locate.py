@@ -26,7 +26,13 @@ INDEX = "model.safetensors.index.json"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 Reason = Literal[
-    "weights_missing", "no_safetensors", "no_tokenizer", "remote_code", "unsupported", "adapter_missing", "no_such_model"
+    "weights_missing",
+    "no_safetensors",
+    "no_tokenizer",
+    "remote_code",
+    "unsupported",
+    "adapter_missing",
+    "no_such_model",
 ]
 
 FileDigest = Callable[[Path], str]
@@ -132,7 +138,7 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
         return _shards(folder)
     if any(path for pattern in PICKLED for path in folder.glob(pattern)):
-        raise _Missing("no_safetensors", f"{folder} has pickled weights only; they are not loaded: convert to safetensors")
+        raise _Missing("no_safetensors", f"{folder} has pickled weights only; convert them to safetensors")
     raise _Missing("weights_missing", f"{folder} has no model.safetensors")
 
 
@@ -212,7 +218,7 @@ def _adapter_files(folder: Path) -> list[Path]:
     if (folder / "adapter_config.json").is_file() and weights.is_file():
         return [folder / "adapter_config.json", weights]
     if any(folder.glob("adapter_model.bin")):
-        raise _Missing("no_safetensors", f"{folder} has a pickled adapter; it is not loaded: convert to safetensors")
+        raise _Missing("no_safetensors", f"{folder} has a pickled adapter only; convert it to safetensors")
     raise _Missing("adapter_missing", f"{folder} has no adapter_config.json with adapter_model.safetensors")
 
 

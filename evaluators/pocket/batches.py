@@ -1,4 +1,8 @@
-"""evaluators/pocket: what a pocket model sees at each step, the same for the same recipe."""
+"""evaluators/pocket: what a pocket model sees at each step, the same for the same recipe.
+
+In-context look-up does not arise from the tasks alone in the few steps there are: it is taught first, on
+random words, and kept alive beside the tasks.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,17 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from ..tasks import words as shared
 from ..tasks.training import TextExample
-from .recipe import Induction, Recipe
+from .recipe import Recipe, Rows
 
 Stream = Callable[[Sequence[str], int], Iterator[TextExample]]
 """Families and a seed -> endless training examples."""
 
-MICRO = 4
+PERIODS = (3, 8)
+PAIRS = (2, 5)
+
+LENGTHS = 4
 """Parts of a batch, sorted by length, so that little is padded."""
 
 
@@ -29,71 +37,99 @@ class Part:
     """[row, position]"""
     weight: Tensor
     """[row, position]: how much the prediction of the *next* token counts; 0 at the last position."""
+    share: float = 1.0
+    """How much the part's mean loss counts in its step."""
 
 
 Step = list[Part]
-"""One batch: the parts whose losses are averaged before the weights move."""
+"""What is seen before the weights move once."""
 
 
 def steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step]:
-    """The warm-up, then the training stream: as many steps as the recipe has."""
+    """Repeats; look-ups with some repeats; then the training stream with some look-ups, but for its last steps."""
     rng = random.Random(recipe.seed)
-    for _ in range(recipe.induction.steps):
-        yield [repeats(rng, recipe.induction, tokenizer.get_vocab_size())]
+    words, warmup = shared_words(tokenizer), recipe.warmup
+    vocabulary = range(1, tokenizer.get_vocab_size())
+    for _ in range(warmup.repeat_steps):
+        yield [repeats(rng, words, warmup.repeats)]
+    for _ in range(warmup.lookup_steps):
+        yield [lookups(rng, words, vocabulary, warmup.lookups), repeats(rng, words, warmup.kept_repeats)]
     examples = stream(recipe.families, recipe.seed)
-    for _ in range(recipe.steps):
-        yield _tasks(recipe, tokenizer, list(itertools.islice(examples, recipe.batch)))
+    for number in range(recipe.steps):
+        step = _tasks(recipe, tokenizer, list(itertools.islice(examples, recipe.batch)))
+        if number < recipe.steps - recipe.pure_steps:
+            step.append(lookups(rng, words, vocabulary, warmup.kept_lookups))
+        yield step
 
 
-def repeats(rng: random.Random, induction: Induction, vocabulary: int) -> Part:
-    """Rows of a few phrases in random order, over and over; each word counts that follows from the words before it.
+def shared_words(tokenizer: Tokenizer) -> list[int]:
+    """The words that the task families share, as far as they are one token, with and without a space before them."""
+    tables = (shared.NAMES, shared.NOUNS, shared.COLORS, shared.PLACES, shared.LETTERS, shared.DIGITS)
+    tokens = [tokenizer.encode(space + word).ids for table in tables for word in table for space in (" ", "")]
+    return sorted({ids[0] for ids in tokens if len(ids) == 1})
 
-    In half of the rows the phrases share all but their first and last word, as in `A is cat, B is dog, A is`.
-    The words are the last tokens of the vocabulary: with all of it the model stops at learning which
-    tokens a row has, and never learns where they stood.
+
+def repeats(rng: random.Random, words: Sequence[int], rows: Rows) -> Part:
+    """A few random words, over and over: every word after the first round counts."""
+    part = _empty(rows)
+    for row in range(rows.count):
+        period = rng.randint(*PERIODS)
+        cycle = [rng.choice(words) for _ in range(period)]
+        part.ids[row] = torch.tensor([cycle[position % period] for position in range(rows.length)])
+        part.weight[row, period:-1] = 1
+    return part
+
+
+def lookups(rng: random.Random, words: Sequence[int], vocabulary: Sequence[int], rows: Rows) -> Part:
+    """Pairs of a key and a value, such as `A is cat, B is dog, A is`: a value counts once its pair has been seen.
+
+    What stands around a pair and within it is random, but the same for all pairs of a row.
     """
-    words = range(vocabulary - induction.words, vocabulary)
-    ids, weight = torch.zeros(induction.batch, induction.length + 1, dtype=torch.long), torch.zeros(induction.batch, induction.length + 1)
-    for row in range(induction.batch):
-        phrases = _phrases(rng, words)
-        tokens: list[int] = []
-        known: list[float] = []
-        seen = set()
-        while len(tokens) <= induction.length:
-            number = rng.randrange(len(phrases))
-            tokens += phrases[number]
-            known += [float(len(phrases) == 1 and number in seen)] + [float(number in seen)] * (len(phrases[number]) - 1)
-            seen.add(number)
-        ids[row] = torch.tensor(tokens[:induction.length + 1])
-        weight[row, :-1] = torch.tensor(known[1:induction.length + 1])
-    return Part(ids, weight)
+    part = _empty(rows)
+    for row in range(rows.count):
+        ids, weight = _pairs(rng, words, vocabulary, rows.length)
+        part.ids[row] = torch.tensor(ids)
+        part.weight[row, :-1] = torch.tensor(weight[:-1])
+    return part
 
 
-def _phrases(rng: random.Random, words: range) -> list[list[int]]:
-    count = rng.randint(1, 4)
-    width = rng.randint(3, 8) if count == 1 else rng.randint(2, 4)
-    shared = rng.sample(words, width - 2) if rng.random() < 0.5 else None
-    ends = rng.sample(words, 2 * count)
-    return [
-        [ends[2 * k], *(shared if shared is not None else rng.sample(words, width - 2)), ends[2 * k + 1]]
-        for k in range(count)
-    ]
+def _pairs(
+    rng: random.Random, words: Sequence[int], vocabulary: Sequence[int], length: int
+) -> tuple[list[int], list[float]]:
+    count = rng.randint(*PAIRS)
+    keys, values = rng.sample(words, count), [rng.choice(words) for _ in range(count)]
+    before, within, after = ([rng.choice(vocabulary) for _ in range(rng.randint(0, most))] for most in (2, 1, 2))
+    first_round = rng.sample(range(count), count)
+    ids: list[int] = []
+    weight: list[float] = []
+    for number in itertools.count():
+        pair = first_round[number] if number < count else rng.randrange(count)
+        question = [*before, keys[pair], *within]
+        ids += [*question, values[pair], *after]
+        weight += [0.0] * (len(question) - 1) + [float(number >= count)] + [0.0] * (1 + len(after))
+        if len(ids) >= length:
+            break
+    return ids[:length], weight[:length]
 
 
 def _tasks(recipe: Recipe, tokenizer: Tokenizer, examples: list[TextExample]) -> Step:
     rows = [(tokenizer.encode(example.clean).ids, tokenizer.encode(example.target).ids) for example in examples]
     rows.sort(key=lambda row: len(row[0]) + len(row[1]))
-    size = -(-len(rows) // MICRO)
-    return [_pad(rows[start : start + size], recipe.prompt_weight) for start in range(0, len(rows), size)]
+    size = -(-len(rows) // LENGTHS)
+    groups = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [_pad(group, len(group) / len(rows)) for group in groups]
 
 
-def _pad(rows: list[tuple[list[int], list[int]]], prompt_weight: float) -> Part:
+def _pad(rows: list[tuple[list[int], list[int]]], share: float) -> Part:
     width = max(len(prompt) + len(target) for prompt, target in rows)
-    ids = torch.zeros(len(rows), width, dtype=torch.long)
-    weight = torch.zeros(len(rows), width)
+    part = _empty(Rows(count=len(rows), length=width, share=share))
     for row, (prompt, target) in enumerate(rows):
         length = len(prompt) + len(target)
-        ids[row, :length] = torch.tensor(prompt + target)
-        weight[row, : len(prompt) - 1] = prompt_weight
-        weight[row, len(prompt) - 1 : length - 1] = 1
-    return Part(ids, weight)
+        part.ids[row, :length] = torch.tensor(prompt + target)
+        part.weight[row, len(prompt) - 1 : length - 1] = 1
+    return part
+
+
+def _empty(rows: Rows) -> Part:
+    size = (rows.count, rows.length)
+    return Part(torch.zeros(size, dtype=torch.long), torch.zeros(size), rows.share)

@@ -13,16 +13,29 @@ from ...specs.canonical import digest
 RECIPES = Path(__file__).parent / "recipes"
 
 
-class Induction(Spec):
-    """Warm-up on dense repeats: a few random words over and over, where every token is an answer."""
+class Rows(Spec):
+    """Rows of random words that go into one step."""
 
-    steps: int
-    batch: int
-    """Rows a step."""
+    count: int
     length: int
-    """Tokens a row."""
-    words: int
-    """Different tokens that occur."""
+    """Tokens of each."""
+    share: float = 1.0
+    """How much their mean loss counts in the step."""
+
+
+class Warmup(Spec):
+    """Teaches looking up what stood after a word: first repeats, then look-ups; without the first the second fail."""
+
+    repeat_steps: int
+    repeats: Rows
+    """Of each of these steps."""
+    lookup_steps: int
+    lookups: Rows
+    """Of each of these steps."""
+    kept_repeats: Rows
+    """Repeats beside the look-ups."""
+    kept_lookups: Rows
+    """Look-ups beside the tasks, which would wipe them out."""
 
 
 class Recipe(Spec):
@@ -43,19 +56,24 @@ class Recipe(Spec):
     families: Many[str]
     """Task families of the training stream."""
     seed: int
-    induction: Induction
+    warmup: Warmup
     steps: int
-    """Steps on the training stream, after the warm-up."""
+    """Steps on the training stream, after the warm-up; only the tokens of the answer count."""
+    pure_steps: int
+    """The last of these steps, without look-ups."""
     batch: int
     """Examples a step."""
-    prompt_weight: float
-    """Weight of a prompt token in the loss; an answer token has 1."""
     muon: dict[str, float]
     """Arguments of torch.optim.Muon, for the matrices of the layers."""
     adamw: dict[str, float | list[float]]
     """Arguments of torch.optim.AdamW, for embeddings, norms and biases."""
     cooldown: float
     """Fraction of the steps over which the step size falls to zero, at the end."""
+
+    @property
+    def all_steps(self) -> int:
+        """Times the weights move."""
+        return self.warmup.repeat_steps + self.warmup.lookup_steps + self.steps
 
     @property
     def hash(self) -> str:

@@ -15,7 +15,11 @@ from .batches import Part, Stream, steps
 from .recipe import Recipe
 
 Progress = Callable[[int, int, float], None]
-"""Steps done, steps in all, loss (nats per answer token)."""
+"""Steps done, steps in all, loss of the latest (nats)."""
+
+
+REPORT_EVERY = 50
+"""Steps between two reports of progress."""
 
 
 class TrainingError(Exception):
@@ -30,18 +34,18 @@ def train(recipe: Recipe, tokenizer: Tokenizer, stream: Stream, progress: Progre
     """
     with one_thread():
         module = initial(recipe, tokenizer.get_vocab_size())
-        total = recipe.induction.steps + recipe.steps
+        total = recipe.all_steps
         optimizers = _optimizers(recipe, module)
         module.train()
         for number, step in enumerate(steps(recipe, tokenizer, stream)):
             pace = min(1.0, (total - number) / (recipe.cooldown * total))
             for optimizer in optimizers:
                 optimizer.param_groups[0]["lr"] = pace * optimizer.defaults["lr"]
-            loss = sum(_learn(module, part, 1 / len(step)) for part in step)
+            loss = sum(_learn(module, part) for part in step)
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-            if progress:
+            if progress and (number % REPORT_EVERY == 0 or number + 1 == total):
                 progress(number + 1, total, loss)
     return module.eval()
 
@@ -72,8 +76,8 @@ def model_config(recipe: Recipe, vocabulary: int) -> dict[str, Any]:
     }
 
 
-def _learn(module: nn.Module, part: Part, share: float) -> float:
-    loss = answer_loss(module, part) * share
+def _learn(module: nn.Module, part: Part) -> float:
+    loss = answer_loss(module, part) * part.share
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.item()
 
