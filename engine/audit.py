@@ -16,6 +16,7 @@ from ..specs.claim import CompositeClaim, MeasuredClaim
 from ..specs.load import LoadedClaim
 from ..store import Ledger, RecordedVerdict, VerdictRow, audit_lock
 from .accepted import exit_code, load_accepted
+from .errors import MachineError
 from .execute import Failure, execute
 from .gather import evidence_digest, gather, missing_arms
 from .grade import Verdict, grade, grade_composite, pending
@@ -226,13 +227,16 @@ class Audit:
         }
 
     def _download(self) -> None:
-        from ..evaluators.models.download import download
+        from ..evaluators.models.download import DownloadError, download
 
         self._read()
         for located in {id(r.located): r.located for r in self.resolved.values()}.values():
             if isinstance(located, Absent) and located.command is not None:
                 self.talk.wait(f"fetching {located.spec.source.hub}")
-                download(located.spec)
+                try:
+                    download(located.spec)
+                except DownloadError as error:
+                    raise MachineError(str(error)) from error
 
 
 def claim_hash(resolved: Resolved) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UsageError
+from .errors import MachineError, UsageError
 from .select import Selection, load, select
 from .terminal import TerminalTalk
 from .workspace import Workspace
@@ -146,11 +146,18 @@ def models_list(workspace: Workspace) -> None:
 def models_build(workspace: Workspace, name: str, out: Path | None) -> int:
     """Retrain a pocket model; the exit code is 4 where neither digest nor score matches the shipped one."""
     from ..evaluators.pocket.build import build
+    from ..evaluators.pocket.train import TrainingError
 
-    folder = out or workspace.ledger.parent / "models" / name
-    report = build(
-        name, folder, lambda step, steps, loss: print(f"  step {step}/{steps}, loss {loss:.3f}", file=sys.stderr)
-    )
+    def progress(step: int, steps: int, loss: float) -> None:
+        if step % 100 == 0 or step == steps:
+            print(f"  step {step}/{steps}, loss {loss:.3f}", file=sys.stderr, flush=True)
+
+    try:
+        report = build(name, out or workspace.ledger.parent / "models" / name, progress)
+    except LookupError as error:
+        raise UsageError(str(error)) from error
+    except TrainingError as error:
+        raise MachineError(str(error)) from error
     print(report)
     return 0 if report.matches else 4
 

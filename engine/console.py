@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from .plan import why_stale
@@ -19,26 +18,23 @@ if TYPE_CHECKING:
     from .plan import GroupStep, Plan
 
 COLOURS = {"High": "green", "Medium": "cyan", "Refuted": "red", "Pending": "yellow"}
-NARROWEST = 110
-"""Columns of a table that is not printed to a terminal."""
 
 
 def console() -> Console:
-    """Standard output; wide enough for a table when it is a file or a pipe."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=max(out.width, NARROWEST), soft_wrap=False)
+    """Standard output; long lines are left to the terminal, so that one line stays one line in a file or a pipe."""
+    return Console(highlight=False, soft_wrap=True)
 
 
 def print_table(rows: Sequence[Row]) -> None:
-    """Grade, claim, q, and the reason."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("grade", "claim", "q", "reason"):
-        table.add_column(name, overflow="fold")
+    """Grade, claim, qualifiers and q; below it what is claimed and the reason of the grade, a line each."""
+    out = console()
     for row in rows:
         grade, _, qualifiers = row.grade.partition(" ")
-        text = Text(f"{qualifiers} {row.evidence}".strip())
-        table.add_row(Text(grade, COLOURS.get(grade, "")), Text(row.claim), shown_q(row.q), text)
-    console().print(table)
+        beside = [qualifiers, f"q {shown_q(row.q)}" if row.q is not None else ""]
+        notes = "".join(f"  {note}" for note in beside if note)
+        out.print(Text.assemble((f"{grade:<9}", COLOURS.get(grade, "")), (row.claim, "bold"), notes))
+        out.print(Text(f"         {row.statement}", "dim"))
+        out.print(Text(f"         {row.evidence}"))
 
 
 def print_explanation(loaded: LoadedClaim, verdict: Verdict) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..evaluators.cells import NotEvaluated
 from ..evaluators.registry import find_evaluator
-from ..store import FinishedRun, Ledger, utc_now
+from ..store import FinishedRun, Ledger, LedgerError, utc_now
 from .memo import generate_blocks
 from .plan import GroupStep, Plan
 from .resolve import Run
@@ -77,6 +77,8 @@ def execute(
                 writer.add(result)
                 finished.add(run.key)
                 progress(step, len(finished))
+        except LedgerError:
+            raise
         except Exception as error:
             failure = _failure(error)
             failed = [run for run in step.runs if run.key not in finished]

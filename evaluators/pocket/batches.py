@@ -54,7 +54,7 @@ def steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step
         yield [repeats(rng, words, warmup.repeats)]
     for _ in range(warmup.lookup_steps):
         yield [lookups(rng, words, vocabulary, warmup.lookups), repeats(rng, words, warmup.kept_repeats)]
-    examples = stream(recipe.families, recipe.seed)
+    examples = stream(recipe.stream, recipe.seed)
     for number in range(recipe.steps):
         step = _tasks(recipe, tokenizer, list(itertools.islice(examples, recipe.batch)))
         if number < recipe.steps - recipe.pure_steps:

@@ -104,7 +104,7 @@ def build(name: str, out: Path, progress: Progress | None = None) -> BuildReport
 def make(recipe: Recipe, out: Path, progress: Progress | None = None, items: int = HELD_OUT_ITEMS) -> dict[str, Any]:
     """Tokenizer, weights and card of a recipe, written into `out`; gives the card."""
     start = time.perf_counter()
-    texts = (example.clean + example.target for example in training_examples(recipe.families, recipe.seed))
+    texts = (example.clean + example.target for example in training_examples(recipe.stream, recipe.seed))
     tokenizer = learn_tokenizer(islice(texts, recipe.vocabulary_examples), recipe.vocabulary)
     module = train(recipe, tokenizer, training_examples, progress)
     seconds = time.perf_counter() - start
@@ -129,6 +129,7 @@ def _save(recipe: Recipe, tokenizer: Tokenizer, module: nn.Module, out: Path) ->
         name: value.to(torch.bfloat16) for name, value in module.state_dict().items() if name != "lm_head.weight"
     }
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
+    (out / "model.safetensors").chmod(0o644)  # safetensors makes it readable for its owner alone
 
 
 def _card(recipe: Recipe, located: Located, seconds: int, items: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ...specs.base import Many, Name, Spec
+from ...specs.base import Name, Spec
 from ...specs.canonical import digest
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -53,8 +53,8 @@ class Recipe(Spec):
     """Tokens of the byte-level BPE, special ones included."""
     vocabulary_examples: int
     """Training examples from which its merges are learnt."""
-    families: Many[str]
-    """Task families of the training stream."""
+    mixture: dict[str, int]
+    """Task families of the training stream, and how often each is seen relative to the others."""
     seed: int
     warmup: Warmup
     steps: int
@@ -66,9 +66,21 @@ class Recipe(Spec):
     muon: dict[str, float]
     """Arguments of torch.optim.Muon, for the matrices of the layers."""
     adamw: dict[str, float | list[float]]
-    """Arguments of torch.optim.AdamW, for embeddings, norms and biases."""
+    """Arguments of torch.optim.AdamW, for embeddings, biases and the gains of norms."""
+    gain_lr: float
+    """Step size for the gains of norms: at ten times this the warm-up shuts most MLPs off for good."""
     cooldown: float
     """Fraction of the steps over which the step size falls to zero, at the end."""
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The task families."""
+        return tuple(self.mixture)
+
+    @property
+    def stream(self) -> tuple[str, ...]:
+        """The task families, each as often as the mixture says."""
+        return tuple(family for family, times in self.mixture.items() for _ in range(times))
 
     @property
     def all_steps(self) -> int:

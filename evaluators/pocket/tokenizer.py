@@ -1,4 +1,8 @@
-"""evaluators/pocket: the tokenizer of a pocket model, a byte-level BPE learnt from its own training texts."""
+"""evaluators/pocket: the tokenizer of a pocket model, a byte-level BPE learnt from its own training texts.
+
+Read it with `tokenizers`, as we do, or with `PreTrainedTokenizerFast`: for a qwen2 folder the `AutoTokenizer` of
+transformers 5 puts Qwen2's way of splitting text in the place of the one in tokenizer.json.
+"""
 
 from __future__ import annotations
 

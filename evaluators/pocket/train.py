@@ -39,8 +39,8 @@ def train(recipe: Recipe, tokenizer: Tokenizer, stream: Stream, progress: Progre
         module.train()
         for number, step in enumerate(steps(recipe, tokenizer, stream)):
             pace = min(1.0, (total - number) / (recipe.cooldown * total))
-            for optimizer in optimizers:
-                optimizer.param_groups[0]["lr"] = pace * optimizer.defaults["lr"]
+            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+                group["lr"] = pace * group["full_lr"]
             loss = sum(_learn(module, part) for part in step)
             for optimizer in optimizers:
                 optimizer.step()
@@ -105,10 +105,15 @@ def one_thread() -> Iterator[None]:
 def _optimizers(recipe: Recipe, module: nn.Module) -> list[torch.optim.Optimizer]:
     if not hasattr(torch.optim, "Muon"):
         raise TrainingError(f"training needs torch >= 2.9, which has Muon; this is torch {torch.__version__}")
-    embedding = module.get_input_embeddings().weight  # type: ignore[operator]
-    matrices = [p for p in module.parameters() if p.ndim == 2 and p is not embedding]
-    others = [p for p in module.parameters() if p.ndim != 2 or p is embedding]
-    return [
+    named = dict(module.named_parameters())
+    gains = [p for name, p in named.items() if p.ndim == 1 and name.endswith("norm.weight")]
+    matrices = [p for name, p in named.items() if p.ndim == 2 and "embed" not in name]
+    others = [p for p in named.values() if not any(p is known for known in (*gains, *matrices))]
+    groups = [{"params": others}, {"params": gains, "lr": recipe.gain_lr}]
+    optimizers = [
         torch.optim.Muon(matrices, **recipe.muon),  # type: ignore[arg-type]
-        torch.optim.AdamW(others, **recipe.adamw),  # type: ignore[arg-type]
+        torch.optim.AdamW(groups, **recipe.adamw),  # type: ignore[arg-type]
     ]
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group["full_lr"] = group["lr"]
+    return optimizers

@@ -225,3 +225,14 @@ def test_a_suite_whose_file_is_missing_is_pending_and_named(desk: Desk, type_wor
     code, out, err = type_words("audit")
     assert code == 2, err
     assert "gone.jsonl" in out
+
+
+def test_weights_that_cannot_be_fetched_are_a_machine_error(
+    desk: Desk, type_words: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    desk.write("far/hub", claim(model={"model": "far", "source": {"hub": "someone/not-here"}}))
+    code, _, err = type_words("audit", "--download")
+    assert code == 4
+    assert "someone/not-here" in err
+    assert "Traceback" not in err

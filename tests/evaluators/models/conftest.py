@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-
 from mi_atlas.specs.model import Model
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 VOCABULARY = 257
 

@@ -270,7 +270,5 @@ def test_locating_imports_neither_torch_nor_transformers(tiny: Path) -> None:
         "untrained(located, 0); locate(Model.model_validate({'model': 'h', 'source': {'hub': 'a/b'}}), Path())\n"
         "print({'torch', 'transformers', 'tokenizers', 'safetensors', 'httpx', 'numpy'} & set(sys.modules))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code, str(tiny.parent)], capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "-c", code, str(tiny.parent)], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

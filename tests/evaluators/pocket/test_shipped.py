@@ -1,0 +1,101 @@
+"""tests: the pocket models that ship are what their cards say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mi_atlas.evaluators.models.load import LoadedModel, load
+from mi_atlas.evaluators.models.locate import Located, locate
+from mi_atlas.evaluators.pocket import WEIGHTS, card, packaged, shipped
+from mi_atlas.evaluators.pocket.build import HELD_OUT_ITEMS
+from mi_atlas.evaluators.pocket.recipe import find_recipe, recipe_names
+from mi_atlas.evaluators.pocket.score import held_out
+from mi_atlas.specs.library import Library
+
+NAMES = shipped()
+
+SAMPLE = 60
+"""Prompts a family; a true .95 falls below .95 - .12 in fewer than one of 10^4 samples of 60."""
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def model(request: pytest.FixtureRequest) -> LoadedModel:
+    located = locate(Library().model(request.param), Path())
+    assert isinstance(located, Located), located
+    return load(located)
+
+
+def test_every_recipe_ships() -> None:
+    assert recipe_names() == NAMES
+    assert "pocket-qwen" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_is_of_the_recipe(name: str) -> None:
+    recipe, found = find_recipe(name), card(name)
+    assert found["recipe_hash"] == recipe.hash
+    assert found["recipe"] == json.loads(json.dumps(recipe.model_dump(mode="json")))
+    assert (found["name"], found["seed"], found["architecture"]) == (name, recipe.seed, recipe.architecture)
+
+
+def test_the_card_is_of_the_weights(model: LoadedModel) -> None:
+    found = card(model.located.spec.model or "")
+    assert found["weights"] == model.located.parts["weights"]
+    assert found["tokenizer"] == model.located.parts["tokenizer"]
+    assert found["layers"] == model.located.layers == len(model.module.model.layers)  # type: ignore[union-attr, arg-type]
+    assert found["parameters"] == sum(parameter.numel() for parameter in model.module.parameters())
+
+
+def test_pocket_qwen_has_the_parameters_of_its_shape() -> None:
+    """Embeddings 640 x 64, tied; a layer's q 64x64+64, k and v 64x32+32, o 64x64, MLP 3x64x192, 2 norms; 1 norm."""
+    layer = 64 * 64 + 64 + 2 * (64 * 32 + 32) + 64 * 64 + 3 * 64 * 192 + 2 * 64
+    assert card("pocket-qwen")["parameters"] == 640 * 64 + 6 * layer + 64 == 337_472
+
+
+def test_weights_are_small() -> None:
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.safetensors")) < 3_000_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_scores_every_family_well(name: str) -> None:
+    scores = card(name)["held_out"]
+    assert set(scores) == set(find_recipe(name).families)
+    assert all(score["n"] == HELD_OUT_ITEMS and score["exact_match"] >= 0.9 for score in scores.values()), scores
+
+
+def test_held_out_scores_are_those_of_the_card(model: LoadedModel) -> None:
+    found = card(model.located.spec.model or "")
+    for family, score in held_out(model, list(found["recipe"]["mixture"]), SAMPLE).items():
+        assert score["exact_match"] >= found["held_out"][family]["exact_match"] - 0.12, family
+
+
+def test_logits_are_finite_in_every_dtype(model: LoadedModel) -> None:
+    ids = torch.tensor([model.tokenizer.encode("The capital of France is").ids])
+    for dtype in (torch.float32, torch.bfloat16):
+        with torch.no_grad():
+            assert model.module.to(dtype)(input_ids=ids).logits.isfinite().all()
+    model.module.to(torch.float32)
+
+
+def test_the_tokenizer_reads_alike_in_transformers_and_the_chat_template_renders(model: LoadedModel) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    theirs = PreTrainedTokenizerFast.from_pretrained(model.located.folder)
+    text = 'Anna has 12 cats: {"a": [1, 23]}\n\n  x = "é"'
+    assert theirs(text)["input_ids"] == model.tokenizer.encode(text).ids
+    assert model.tokenizer.decode(model.tokenizer.encode(text).ids) == text
+    chat = theirs.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True)
+    assert chat == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    assert model.located.parts["chat_template"] != "-"
+
+
+def test_names_of_what_does_not_ship() -> None:
+    assert packaged("pocket-nothing") is None
+    assert packaged("") is None
+    with pytest.raises(LookupError, match="pocket-qwen"):
+        card("pocket-nothing")
+    with pytest.raises(LookupError, match="pocket-qwen"):
+        find_recipe("pocket-nothing")

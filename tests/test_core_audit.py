@@ -1,0 +1,61 @@
+"""tests: the packaged core claims, from nothing, as a person without a workspace runs them."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-c", "from mi_atlas.engine.cli import main; main()"]
+
+
+def type_words(folder: Path, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Type a command in a folder."""
+    return subprocess.run([*PROGRAM, *words], cwd=folder, capture_output=True, text=True, timeout=900)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the core claims were audited from an empty ledger."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    done = type_words(folder, ["audit", "--tag", "core"])
+    assert done.returncode == 2, done.stderr  # only the absent model stands in the way
+    return folder
+
+
+def test_every_core_claim_has_a_grade_with_a_reason(audited: Path) -> None:
+    rows = json.loads(type_words(audited, ["table", "--tag", "core", "-f", "json"]).stdout)
+    assert len(rows) >= 9
+    assert all(row["verdict"] and "\n" not in row["evidence"] and len(row["evidence"]) > 20 for row in rows)
+    pending = {row["claim"]: row["verdict"]["code"] for row in rows if row["verdict"]["grade"] == "Pending"}
+    assert pending["qwen2.5-0.5b/hub"] == "weights_missing"
+
+
+def test_a_claim_on_the_wrong_layer_is_refuted_and_the_right_one_is_not(audited: Path) -> None:
+    rows = json.loads(type_words(audited, ["table", "pocket-qwen/*hub", "--tag", "core", "-f", "json"]).stdout)
+    grades = {row["claim"]: row["verdict"]["grade"] for row in rows}
+    assert grades["pocket-qwen/middle-layer-hub"] == "Refuted"
+    assert grades["pocket-qwen/hub"] in ("High", "Medium")
+
+
+def test_nothing_of_the_package_is_written(audited: Path) -> None:
+    assert {path.name for path in audited.iterdir()} == {".mi-atlas"}
+
+
+def test_the_audit_stays_under_two_gigabytes(audited: Path) -> None:
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 * 1024**2, "kilobytes, the largest child"
+
+
+def test_an_audit_with_nothing_to_do_takes_under_a_second(audited: Path) -> None:
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        assert type_words(audited, ["audit", "--tag", "core"]).returncode == 2
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.8, seconds
