@@ -22,6 +22,7 @@ from ..specs.canonical import digest
 from ..specs.sites import ALL_LAYERS, Site, parse_site, sites
 from .anatomy import Anatomy, dissect
 from .cells import Cell, CellResult, NotEvaluated
+from .exact_match import exact_matches
 from .interventions import Edit, add_matched_norm, capture, constant, intervene, residual_zero, zero
 from .models.load import LoadedModel
 from .proofs import prove
@@ -69,6 +70,7 @@ class Bench:
     """One model before the blocks of one draw: clean logits, pooled updates, ablated passes."""
 
     def __init__(self, model: LoadedModel, blocks: Sequence[Block]) -> None:
+        self.model = model
         self.anatomy: Anatomy = dissect(model.module)
         self.device = model.device
         self.blocks = {block.family: block for block in blocks}
@@ -78,14 +80,14 @@ class Bench:
 
     def clean_values(self, family: str) -> dict[str, list[float]]:
         """The clean pass of a block, and how far it is from itself at other batch shapes."""
-        rows: dict[str, list[Tensor]] = {"kl": [], "target_logprob": [], "logit_diff": [], "exact_match": []}
+        rows: dict[str, list[Tensor]] = {"kl": [], "target_logprob": [], "logit_diff": []}
         for batch, clean in zip(self.batches[family], self.clean(family), strict=True):
             alone = [self._logits(b) for example in batch.examples for b in self._batches((example,))]
             rows["kl"].append(kl_divergence(clean, torch.cat(alone)))
             rows["target_logprob"].append(log_probability(clean, batch.target))
             rows["logit_diff"].append(logit_difference(clean, batch.target, batch.wrong))
-            rows["exact_match"].append(self._exact_match(batch))
-        return _concatenate(rows)
+        matches = exact_matches(self.model, self.blocks[family].examples)
+        return {**_concatenate(rows), "exact_match": [float(match) for match in matches]}
 
     def ablated_values(self, cell: Cell) -> dict[str, list[float]]:
         """One intervened pass over a block, compared with the clean pass at the same batch shape."""
@@ -148,10 +150,10 @@ class Bench:
         rows = max(1, TOKENS_PER_BATCH // longest)
         return [self._batch(tuple(examples[i : i + rows])) for i in range(0, len(examples), rows)]
 
-    def _batch(self, examples: tuple[Example, ...], with_target: bool = False) -> Batch:
-        tokens = [e.clean_ids + e.target_ids[:-1] if with_target else e.clean_ids for e in examples]
-        width = max(len(row) for row in tokens)
-        ids = torch.tensor([row + (0,) * (width - len(row)) for row in tokens], device=self.device)
+    def _batch(self, examples: tuple[Example, ...]) -> Batch:
+        width = max(len(example.clean_ids) for example in examples)
+        rows = [example.clean_ids + (0,) * (width - len(example.clean_ids)) for example in examples]
+        ids = torch.tensor(rows, device=self.device)
         answer = torch.tensor([example.answer_position for example in examples], device=self.device)
         return Batch(examples, ids, answer)
 
@@ -166,17 +168,6 @@ class Bench:
         with torch.inference_mode():
             logits: Tensor = self.anatomy.unembedding(hidden[rows, batch.answer]).float()
         return logits
-
-    def _exact_match(self, batch: Batch) -> Tensor:
-        """Greedy decoding gives the whole target exactly if every target token is the argmax given the ones before."""
-        hidden = self._hidden(self._batch(batch.examples, with_target=True).ids)
-        matches = []
-        for row, example in enumerate(batch.examples):
-            first = example.answer_position
-            with torch.inference_mode():
-                logits = self.anatomy.unembedding(hidden[row, first : first + len(example.target_ids)])
-            matches.append(logits.argmax(-1).tolist() == list(example.target_ids))
-        return torch.tensor(matches, dtype=torch.float64)
 
 
 class Pool:

@@ -10,6 +10,7 @@ import torch
 from mi_atlas.evaluators.ablation import Ablation, Bench, Pool
 from mi_atlas.evaluators.anatomy import dissect
 from mi_atlas.evaluators.cells import Cell, NotEvaluated
+from mi_atlas.evaluators.exact_match import exact_matches
 from mi_atlas.evaluators.interventions import capture, intervene, zero
 from mi_atlas.evaluators.quantities import kl_divergence
 from mi_atlas.specs.sites import GRANULARITIES, Site, parse_site, sites
@@ -177,8 +178,7 @@ def test_exact_match_is_greedy_decoding_of_the_whole_target() -> None:
     greedy = module.generate(ids, max_new_tokens=3, do_sample=False, pad_token_id=0)[0, ids.shape[1] :].tolist()
     right = replace(block().examples[0], target_ids=tuple(greedy))
     wrong = replace(right, target_ids=(*greedy[:2], (greedy[2] + 1) % 50))
-    bench = Bench(wrap(module), [block()])
-    assert bench._exact_match(bench._batch((right, wrong))).tolist() == [1.0, 0.0]
+    assert exact_matches(wrap(module), (wrong, right, wrong)) == [False, True, False]
 
 
 def test_padding_and_batching_change_nothing(architecture: str) -> None:
