@@ -23,7 +23,7 @@ KINDS = {
 
 
 def core(**changes: object) -> Suite:
-    """The suite core-4, or one that differs from it."""
+    """The families of core-4 with the default sizes, or a suite that differs from it."""
     return Suite.model_validate({"suite": "core-4", "families": FAMILIES, **changes})
 
 
