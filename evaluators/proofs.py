@@ -55,11 +55,14 @@ def no_op_is_exact(model: LoadedModel, anatomy: Anatomy, ids: Tensor) -> bool:
 
 
 def updates_add_up(model: LoadedModel, anatomy: Anatomy, ids: Tensor) -> bool:
-    """At every layer, the block's update is the operator's plus the MLP's: nothing else writes to the stream."""
+    """At every layer, the block's update is the operator's plus the MLP's: nothing else writes to the stream.
+
+    Compared on the scale of the stream, since what a layer adds is known no better than its output is rounded.
+    """
     with capture(anatomy, sites(GRANULARITIES, len(anatomy.layers))) as seen:
-        anatomy.decoder(input_ids=ids, use_cache=False)
+        streams = anatomy.decoder(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states
     return all(
-        _close(seen[Site(i, "operator")] + seen[Site(i, "mlp")], seen[Site(i, "layer")])
+        _close(seen[Site(i, "operator")] + seen[Site(i, "mlp")], seen[Site(i, "layer")], streams[i])
         for i in range(len(anatomy.layers))
     )
 
@@ -72,6 +75,6 @@ def past_is_untouched(model: LoadedModel, anatomy: Anatomy, ids: Tensor) -> bool
     return _close(clean, anatomy.decoder(input_ids=other, use_cache=False).last_hidden_state[:, :-1])
 
 
-def _close(one: Tensor, other: Tensor) -> bool:
-    scale = other.abs().max().clamp_min(1e-6)
+def _close(one: Tensor, other: Tensor, *scales: Tensor) -> bool:
+    scale = torch.stack([tensor.abs().max() for tensor in (other, *scales)]).max().clamp_min(1e-6)
     return bool((one - other).abs().max() <= TOLERANCE.get(other.dtype, 1e-4) * scale)
