@@ -119,13 +119,13 @@ class Audit:
         self.resolved: dict[str, Resolved] = {}
         for name, loaded in self.claims.items():
             if isinstance(loaded.claim, MeasuredClaim):
-                self.resolved[name] = self._resolve(resolver, loaded.claim, loaded)
+                self.resolved[name] = self._resolve(resolver, loaded.claim)
 
-    def _resolve(self, resolver: Resolver, claim: MeasuredClaim, loaded: LoadedClaim) -> Resolved:
+    def _resolve(self, resolver: Resolver, claim: MeasuredClaim) -> Resolved:
         estimand = claim.estimand_hash(*resolver.specs(claim))
         looked = bool(self.registrations.estimands.get(estimand, {}).get("looks"))
         draw = self.registrations.draw(estimand) + (1 if self.options.confirm and looked else 0)
-        return resolver.resolve(claim, loaded.path, draw)
+        return resolver.resolve(claim, draw)
 
     def _standing(self, resolved: Resolved) -> Standing | None:
         return self.registrations.standing(resolved.estimand, resolved.bound, resolved.data, resolved.draw)

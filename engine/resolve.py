@@ -82,7 +82,6 @@ class Resolved:
     """A claim, the runs it needs, and what is missing."""
 
     claim: MeasuredClaim
-    path: Path
     estimand: str
     bound: str
     draw: int
@@ -124,11 +123,11 @@ class Resolver:
         suite = claim.suite if isinstance(claim.suite, Suite) else self._library.suite(claim.suite)
         return model, suite
 
-    def resolve(self, claim: MeasuredClaim, path: Path, draw: int) -> Resolved:
+    def resolve(self, claim: MeasuredClaim, draw: int) -> Resolved:
         """The runs of a claim on one verification draw of its suite."""
         model, suite = self.specs(claim)
         located = self._locate(model)
-        resolved = Resolved(claim, path, claim.estimand_hash(model, suite), claim.bound_hash, draw, located)
+        resolved = Resolved(claim, claim.estimand_hash(model, suite), claim.bound_hash, draw, located)
         if isinstance(located, Absent):
             resolved.absent["main"] = (located.reason, _how_to_get(located))
             return resolved

@@ -7,17 +7,16 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import EngineError
+from .errors import EngineError, MachineError, UsageError
 
 if TYPE_CHECKING:
     import typer
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
     from .plan import GroupStep, Plan
 
 INTERRUPTED = 130
-SPEC_ERROR = 3
-MACHINE_ERROR = 4
+"""What shells report of a program that was stopped by Ctrl-C."""
 
 
 def run(app: typer.Typer, words: Sequence[str] | None = None) -> int:
@@ -32,7 +31,7 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]
-        return SPEC_ERROR
+        return UsageError.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return _said("interrupted; what was measured is kept", INTERRUPTED)
     except BrokenPipeError:
@@ -51,9 +50,9 @@ def _expected(error: Exception) -> int:
 
     if isinstance(error, SpecError):
         faults = len(error.faults)
-        return _said(f"{error}\n{faults} fault{'s' if faults != 1 else ''}", SPEC_ERROR)
+        return _said(f"{error}\n{faults} fault{'s' if faults != 1 else ''}", UsageError.exit_code)
     if isinstance(error, LedgerError | OSError):
-        return _said(f"error: {error}", MACHINE_ERROR)
+        return _said(f"error: {error}", MachineError.exit_code)
     raise error
 
 
@@ -69,7 +68,6 @@ class TerminalTalk:
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
-        self._tasks: dict[int, TaskID] = {}
         self._done: dict[int, int] = {}
         self._total = 0
         self._start = self._last = time.monotonic()

@@ -34,11 +34,6 @@ class Resample(Spec):
     """Which donors are drawn."""
 
 
-RESIDUAL_ZERO = "residual_zero"
-"""Named artefact: a decoder layer's whole output, residual stream included, is zero. It deletes
-everything the model knew so far, and so it may only stand in a ratio that shows it up."""
-
-
 def label(intervention: str, seed: int = 0) -> str:
     """`zero`, `resample`, `resample[1]`: how evidence names an intervention."""
     return f"{intervention}[{seed}]" if seed else intervention
