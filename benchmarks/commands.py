@@ -17,7 +17,7 @@ CLAIM = """\
 claim: x/c{number}
 statement: One layer of pocket-qwen matters most to its next-token predictions.
 model: pocket-qwen
-suite: core-4
+suite: main-12
 metric: {{evaluator: ablation, quantity: kl, sites: {{granularity: layer}}}}
 counterfactual: {{intervention: zero}}
 robustness: [{{intervention: mean}}, {{intervention: resample}}]

@@ -18,7 +18,7 @@ from .workspace import Workspace
 QUESTIONS = {
     "statement": ("The claim, in one sentence", None),
     "model": ("Model (see `mi-atlas models list`)", None),
-    "suite": ("Suite", "core-4"),
+    "suite": ("Suite", "main-12"),
     "quantity": ("Metric: kl, target_logprob_drop or logit_diff_drop", "kl"),
     "counterfactual": ("Counterfactual: zero, mean or resample", "zero"),
     "control": ("Control: matched_norm_noise or untrained_model", "matched_norm_noise"),

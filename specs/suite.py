@@ -9,10 +9,29 @@ from pydantic import ConfigDict, Field, model_validator
 from .base import Many, Name, Spec
 
 
-class Suite(Spec):
-    """What a model is measured on: generated task families, or the rows of a JSONL file."""
+SOURCES = ("families", "jsonl", "dataset")
+"""Where examples come from; a suite names one."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [k]} for k in ("families", "jsonl")]})
+
+class Dataset(Spec):
+    """Rows of a dataset on the Hugging Face hub, read from the local cache with the library `datasets`."""
+
+    hub: Annotated[str, Field(pattern=r"^[\w-][\w.-]*/[\w-][\w.-]*$")]
+    """Hugging Face id, such as user/prompts."""
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    """The commit, 40 hex digits: it identifies the content."""
+    subset: str | None = None
+    """Name of a configuration, where the dataset has several."""
+    split: str = "test"
+    """Which of the dataset's splits; a row's own `split` column says discovery or verification."""
+    columns: dict[str, str] = {}
+    """Field of a row (clean, corrupt, target, wrong_target, family, template, split, draw) -> the dataset's column."""
+
+
+class Suite(Spec):
+    """What a model is measured on: generated task families, or rows of one's own in a JSONL file or a dataset."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [k]} for k in SOURCES]})
 
     suite: Name | None = None
     """Name, as in the file's own name; a suite written inside a claim needs none."""
@@ -26,16 +45,19 @@ class Suite(Spec):
     """Another seed gives other templates and other examples of the same draw."""
     jsonl: str | None = None
     """File of examples, one JSON object a line, instead of families; relative to the workspace."""
+    dataset: Dataset | None = None
+    """Rows of a dataset, instead of families."""
     notes: str | None = None
     """For people; not hashed."""
 
     @model_validator(mode="after")
     def _families_or_rows(self) -> Suite:
-        if (self.families is None) == (self.jsonl is None):
-            raise ValueError("a suite names exactly one of families and jsonl")
+        given = [source for source in SOURCES if getattr(self, source) is not None]
+        if len(given) != 1:
+            raise ValueError("a suite names exactly one of families, jsonl and dataset")
         if self.families is None:
             if sizes := sorted({"templates", "items", "seed"} & self.model_fields_set):
-                raise ValueError(f"{' and '.join(sizes)} cannot be set with jsonl: every row of the file is used")
+                raise ValueError(f"{' and '.join(sizes)} cannot be set with {given[0]}: every row is used")
         elif len(set(self.families)) < len(self.families):
             raise ValueError("each family is named once")
         if self.items < self.templates:

@@ -24,6 +24,7 @@ from ..models.locate import Absent, Located, locate
 from ..tasks.sources import source_digest
 from ..tasks.training import training_examples
 from . import card, shipped
+from .model_card import render
 from .recipe import Recipe, find_recipe
 from .score import held_out
 from .tokenizer import CHAT_TEMPLATE, END_OF_TEXT, learn_tokenizer
@@ -34,6 +35,9 @@ HELD_OUT_ITEMS = 300
 
 TOLERANCE = 0.05
 """Loss of held-out exact match at which another training run still counts as the same model."""
+
+GOOD = 0.9
+"""Held-out exact match from which a model is said to do a family."""
 
 CONDITIONS = ("recipe_hash", "tasks", "versions", "cpu")
 """Entries of a card that must agree before equal weights can be expected."""
@@ -70,10 +74,10 @@ class BuildReport:
         return tuple(name for name in CONDITIONS if self.card[name] != self.shipped[name])
 
     def __str__(self) -> str:
-        scores = ", ".join(
-            f"{family} {s['exact_match']:.3f} of {s['n']}" for family, s in self.card["held_out"].items()
-        )
-        return f"{self.card['name']}: held out {scores}; {self._verdict}; in {self.folder}"
+        scores = [score["exact_match"] for score in self.card["held_out"].values()]
+        good = sum(score >= GOOD for score in scores)
+        held_out = f"exact match {sum(scores) / len(scores):.3f} held out, {good} of {len(scores)} families >= {GOOD}"
+        return f"{self.card['name']}: {held_out}; {self._verdict}; in {self.folder}"
 
     @property
     def _verdict(self) -> str:
@@ -114,6 +118,7 @@ def make(recipe: Recipe, out: Path, progress: Progress | None = None, items: int
         raise RuntimeError(located.message)
     made = _card(recipe, located, round(seconds), items)
     (out / "card.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    (out / "README.md").write_text(render(made), encoding="utf-8")
     return made
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from ...specs.base import Name, Spec
 from ...specs.canonical import digest
+from ...specs.library import Library
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -54,7 +55,8 @@ class Recipe(Spec):
     vocabulary_examples: int
     """Training examples from which its merges are learnt."""
     mixture: dict[str, int]
-    """Task families of the training stream, and how often each is seen relative to the others."""
+    """Task families of the training stream, and how often each is seen relative to the others. In a file, a suite
+    stands for its families; a family named twice is seen as often as both say."""
     seed: int
     warmup: Warmup
     steps: int
@@ -106,4 +108,25 @@ def find_recipe(name: str) -> Recipe:
     """
     if name not in recipe_names():
         raise LookupError(f"no recipe is called `{name}`; there are {', '.join(recipe_names())}")
-    return Recipe.model_validate(yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8")))
+    fields = _fields(name)
+    return Recipe.model_validate(fields | {"mixture": _families(fields["mixture"])})
+
+
+def _fields(name: str) -> dict[str, Any]:
+    """What the file says, on top of the recipe it is `like`, if it names one; `null` takes an entry away."""
+    fields: dict[str, Any] = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
+    base = fields.pop("like", None)
+    return _merged(_fields(base), fields) if base else fields
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    both = {key: _merged(base[key], changes[key]) for key in base if isinstance(changes.get(key), dict)}
+    return {key: value for key, value in (base | changes | both).items() if value is not None}
+
+
+def _families(mixture: dict[str, int]) -> dict[str, int]:
+    library, shares = Library(), dict[str, int]()
+    for name, times in mixture.items():
+        for family in (library.suite(name).families or ()) if name in library.suites else (name,):
+            shares[family] = shares.get(family, 0) + times
+    return {family: times for family, times in shares.items() if times}

@@ -1,7 +1,7 @@
 """evaluators/pocket: the tokenizer of a pocket model, a byte-level BPE learnt from its own training texts.
 
-Read it with `tokenizers`, as we do, or with `PreTrainedTokenizerFast`: for a qwen2 folder the `AutoTokenizer` of
-transformers 5 puts Qwen2's way of splitting text in the place of the one in tokenizer.json.
+Its merges are learnt on single words, digits and signs; the file then splits text as Qwen2 does, since for a
+qwen2 folder the `AutoTokenizer` of transformers 5 does so whatever tokenizer.json says.
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>
 SPECIAL = (END_OF_TEXT, TURN_START, TURN_END)
 """Ids 0, 1, 2."""
 
-WORDS = r" ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]|\s"
-"""A word, one digit or one sign, each with the space before it; white space that is left, one by one."""
+WORDS = r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]|\s"
+"""Where merges are learnt: a word or a sign with the space before it, one digit, one white space."""
+
+QWEN2 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How Qwen2 splits text. No merge learnt on `WORDS` reaches over its borders, so both give the same tokens."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -27,12 +33,7 @@ CHAT_TEMPLATE = (
 def learn_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     """Learn the merges of a BPE with `vocabulary` tokens, special ones and all 256 bytes included."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORDS), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    tokenizer.pre_tokenizer = _split(WORDS)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
@@ -41,4 +42,10 @@ def learn_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.pre_tokenizer = _split(QWEN2)
     return tokenizer
+
+
+def _split(pattern: str) -> pre_tokenizers.PreTokenizer:
+    whole = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
+    return pre_tokenizers.Sequence([whole, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])

@@ -74,7 +74,7 @@ def family_modules() -> list[str]:
     """The modules that register families: those of this package, then third parties' entry points."""
     from importlib.metadata import entry_points
 
-    own = [f"{families.__name__}.{module.name}" for module in pkgutil.iter_modules(families.__path__)]
+    own = [module.name for module in pkgutil.walk_packages(families.__path__, f"{families.__name__}.")]
     return sorted(own) + sorted({point.module for point in entry_points(group=ENTRY_POINTS)})
 
 
@@ -88,6 +88,15 @@ def family_names() -> list[str]:
     """The names of all families."""
     _load()
     return sorted(_FAMILIES)
+
+
+def find_registered(name: str) -> Family:
+    """The family of this name among those imported so far.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return _FAMILIES[name]
 
 
 def find_family(name: str) -> Family:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from ...specs.canonical import digest
 from ...specs.suite import Suite
 from .align import align
-from .buckets import DRAWS, TRAINING, bucket
+from .buckets import DRAWS, TRAINING, bucket, question
 from .dice import Dice
 from .errors import TaskError
 from .example import Block, Example, Split
 from .family import Family, Template, find_family
-from .jsonl import read_blocks
+from .hub_rows import dataset_rows
+from .jsonl import jsonl_rows
+from .rows import blocks_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -37,8 +39,12 @@ def generate(
     """
     if not 1 <= draw <= DRAWS:
         raise TaskError(f"there is no draw {draw}: draws are numbered 1 to {DRAWS}")
-    if suite.families is None:
-        return read_blocks(workspace / str(suite.jsonl), tokenizer, split, draw)
+    if suite.jsonl is not None:
+        path = workspace / suite.jsonl
+        return blocks_of(*jsonl_rows(path), path, tokenizer, split, draw)
+    if suite.dataset is not None:
+        return blocks_of(dataset_rows(suite.dataset), (), Path(suite.dataset.hub), tokenizer, split, draw)
+    assert suite.families is not None
     return tuple(_block(find_family(name), suite, tokenizer, split, draw) for name in suite.families)
 
 
@@ -82,7 +88,7 @@ class _Search:
             barren += 1
             example = self._candidate(template, dice)
             if example is not None:
-                self.seen.add(example.clean)
+                self.seen.add(question(example.clean))
                 found, barren = found + 1, 0
                 yield example
         refused = ", ".join(f"{reason} {count}" for reason, count in sorted(self.rejected.items()))
@@ -95,7 +101,7 @@ class _Search:
         draft = template.source.draft(dice)
         if bucket(self.family, draft.clean) != self.draw:
             return None
-        if draft.clean in self.seen:
+        if question(draft.clean) in self.seen:
             self.rejected["duplicate"] += 1
             return None
         for _ in range(_TWINS):

@@ -15,7 +15,7 @@ CLAIM = """\
 claim: {name}
 statement: Layer 1 matters most.
 model: pocket-qwen
-suite: core-4
+suite: main-12
 metric: {{evaluator: ablation, quantity: kl, sites: {{granularity: layer}}}}
 counterfactual: {{intervention: zero}}
 control: {{kind: matched_norm_noise}}

@@ -15,7 +15,7 @@ CLAIM = """\
 claim: a/hub
 statement: Layer 1 matters most.
 model: pocket-qwen
-suite: core-4
+suite: main-12
 metric:
   evaluator: ablation
   quantity: kl
@@ -81,12 +81,12 @@ NOT_YAML: list[Case] = [
     ("open bracket", edit("mean}]", "mean}"), 11, 1, "opened with `[` is not closed"),
     ("open brace", edit("noise}", "noise"), 12, 7, "opened with `{` is not closed"),
     ("open brace at the end", CLAIM.rstrip("}\n"), 13, 38, "opened with `{` is not closed"),
-    ("close bracket alone", edit("core-4", "]"), 4, 8, "a value is missing here"),
+    ("close bracket alone", edit("main-12", "]"), 4, 8, "a value is missing here"),
     ("colon in text", edit("Layer 1", "Layer 1: it"), 2, 19, "quote text that holds `: `"),
     ("field indented too far", edit("suite:", "  suite:"), 4, 8, "mend the indentation"),
     ("field indented too little", edit("  quantity", " quantity"), 7, 2, "the indentation fits neither"),
-    ("word without a colon", edit("suite: core-4", "suite"), 4, 1, "neither is `field: value`"),
-    ("list item among fields", edit("suite: core-4", "- core-4"), 4, 1, "the indentation fits neither"),
+    ("word without a colon", edit("suite: main-12", "suite"), 4, 1, "neither is `field: value`"),
+    ("list item among fields", edit("suite: main-12", "- main-12"), 4, 1, "the indentation fits neither"),
     ("field among list items", edit("[{intervention: mean}]", "\n- {intervention: mean}\n  a: 1"), 12, 3, "not YAML"),
     ("at sign", edit("pocket-qwen", "@pocket"), 3, 8, "text that starts with '@' needs quotes"),
     ("back quote", edit("pocket-qwen", "`pocket`"), 3, 8, "needs quotes"),
@@ -95,22 +95,22 @@ NOT_YAML: list[Case] = [
     ("surrogate escape", edit("pocket-qwen", r'"\ud800"'), 3, 11, "invalid Unicode character escape code"),
     ("bad block header", edit("Layer 1 matters most.", "|x\n  text"), 2, 13, "block scalar"),
     ("block text too far left", edit("Layer 1 matters most.", "|\n    one\n  two"), 4, 3, "indentation"),
-    ("merge conflict", edit("suite: core-4", "<<<<<<< ours\nsuite: core-4"), 4, 1, "neither is `field: value`"),
+    ("merge conflict", edit("suite: main-12", "<<<<<<< ours\nsuite: main-12"), 4, 1, "neither is `field: value`"),
     ("bad tag", edit("pocket-qwen", "!<x"), 3, 11, "while scanning a tag"),
     ("bad anchor", edit("pocket-qwen", "& x"), 3, 9, "alphabetic or numeric character"),
 ]
 # Values are counted with the root, the names of fields, and what aliases repeat. The first bomb's levels hold
 # 10, 91, 820 and 7381 values, so that the sixth alias of a4 passes 50000; in the second, level i holds 2^(i+2) - 1.
 REFUSED_YAML: list[Case] = [
-    ("field twice", edit("suite: core-4", "suite: core-4\nsuite: other"), 5, 1, "suite: is given twice, first at 4:1"),
+    ("field twice", edit("suite: main-12", "suite: main-12\nsuite: other"), 5, 1, "suite: is given twice, first at 4:1"),
     ("field twice inside", edit("{kind:", "{kind: x, kind:"), 11, 20, "control.kind: is given twice, first at 11:11"),
-    ("field twice, quoted", edit("suite: core-4", 'suite: core-4\n"suite": other'), 5, 1, "is given twice"),
+    ("field twice, quoted", edit("suite: main-12", 'suite: main-12\n"suite": other'), 5, 1, "is given twice"),
     ("Python object", edit("pocket-qwen", "!!python/object/apply:os.system [ls]"), 3, 8, "model: has a tag"),
     ("own tag", edit("[{inter", "!list [{inter"), 10, 13, "robustness: has a tag; found `!list`"),
-    ("text tag", edit("core-4", "!!str 4"), 4, 8, "a value is text when it is quoted"),
+    ("text tag", edit("main-12", "!!str 4"), 4, 8, "a value is text when it is quoted"),
     ("tagged field", edit("suite:", "!!str suite:"), 4, 1, "has a tag"),
     ("tagged root", "!!map\n" + CLAIM, 1, 1, "has a tag"),
-    ("alias of nothing", edit("core-4", "*core"), 4, 8, "suite: repeats nothing that stands above"),
+    ("alias of nothing", edit("main-12", "*core"), 4, 8, "suite: repeats nothing that stands above"),
     ("alias of itself", edit("[{intervention: mean}]", "&r [*r]"), 10, 17, "stands inside what it repeats"),
     ("alias bomb", aliases(9, 9), 5, 35, "holds too many values"),
     ("alias bomb in a claim", CLAIM + aliases(30, 2), 27, 18, "holds too many values"),
@@ -123,8 +123,8 @@ REFUSED_YAML: list[Case] = [
     ("numeric field", edit("suite:", "4:"), 4, 1, "a field's name must be text; found `4`"),
     ("boolean field", edit("suite:", "true:"), 4, 1, "a field's name must be text; found `true`"),
     ("null field", edit("suite:", "~:"), 4, 1, "a field's name must be text; found `~`"),
-    ("list as a field", edit("suite: core-4", "? [suite]\n: core-4"), 4, 3, "a field's name must be text"),
-    ("alias as a field", edit("suite: core-4", "? &s suite\n: core-4\n*s : x"), 6, 1, "a field's name must be text"),
+    ("list as a field", edit("suite: main-12", "? [suite]\n: main-12"), 4, 3, "a field's name must be text"),
+    ("alias as a field", edit("suite: main-12", "? &s suite\n: main-12\n*s : x"), 6, 1, "a field's name must be text"),
     ("infinity", edit("0.995", ".inf"), 13, 19, "threshold.high: is not a finite number"),
     ("not a number", edit("0.995", ".nan"), 13, 19, "threshold.high: is not a finite number"),
     ("huge exponent", edit("0.995", "1e999"), 13, 19, "too large to hold"),
@@ -167,7 +167,7 @@ NO_CLAIM: list[Case] = [
     ("sites are text", edit("sites: {granularity: layer}", "sites: L"), 8, 10, "metric.sites: has the wrong type"),
     ("model is a list", edit("pocket-qwen", "[pocket-qwen]"), 3, 8, "accepted text, or a mapping"),
     ("inline model without its source", edit("pocket-qwen", "{model: x}"), 3, 8, "model.source: is missing"),
-    ("suite of nothing", edit("core-4", "{families: []}"), 4, 19, "suite.families"),
+    ("suite of nothing", edit("main-12", "{families: []}"), 4, 19, "suite.families"),
     ("empty statement", edit("Layer 1 matters most.", "''"), 2, 12, "statement: should have at least 1 character"),
     ("site that is not swept", edit("L1}", "L1.mlp}"), 12, 42, "expect.component: expect.component names `L1.mlp`"),
 ]

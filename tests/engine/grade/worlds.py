@@ -20,7 +20,7 @@ BASE: dict[str, Any] = {
     "claim": "test/claim",
     "statement": "A claim about layers.",
     "model": "pocket-qwen",
-    "suite": "core-4",
+    "suite": "main-12",
     "metric": {"evaluator": "ablation", "quantity": "kl", "sites": {"granularity": "layer"}},
     "counterfactual": {"intervention": "zero"},
     "robustness": [{"intervention": "mean"}],

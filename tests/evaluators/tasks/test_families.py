@@ -1,7 +1,8 @@
-"""tests: what every family promises, on three tokenizers, and whether the answers are right."""
+"""tests: what every family promises, on two tokenizers, and whether the answers are right."""
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections import Counter
@@ -9,13 +10,22 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 import pytest
-from mi_atlas.evaluators.tasks import generate, training_examples
+from mi_atlas.evaluators.tasks import Block, Example, generate, training_examples
+from mi_atlas.evaluators.tasks.buckets import AFTER_NOTES, LONG, TRAINING, bucket, question
 from mi_atlas.evaluators.tasks.dice import Dice
 from mi_atlas.evaluators.tasks.example import Draft
-from mi_atlas.evaluators.tasks.family import find_family
+from mi_atlas.evaluators.tasks.family import family_names, find_family
 from tokenizers import Tokenizer
 
-from .conftest import FAMILIES, core
+from .conftest import core
+
+BlockOf = Callable[[str, str], Block]
+"""Family and split -> its block under the tokenizer of the test."""
+
+LONG_ONES = [name for name in family_names() if name.endswith(LONG)]
+
+WRITTEN = [name for name in family_names() if not name.endswith(LONG)]
+"""Families whose templates are texts; the others are these after notes."""
 
 
 def drafts(family: str, each: int) -> Iterator[tuple[str, Draft]]:
@@ -34,7 +44,7 @@ def answers(family: str, each: int) -> Iterator[tuple[str, str]]:
         yield draft.twin(dice)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", family_names())
 def test_templates_are_many_and_split(name: str) -> None:
     family = find_family(name)
     discovery, verification = family.split("discovery"), family.split("verification")
@@ -43,7 +53,7 @@ def test_templates_are_many_and_split(name: str) -> None:
     assert sorted(t.name for t in (*discovery, *verification)) == [t.name for t in family.templates]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_templates_differ_in_more_than_fillers(name: str) -> None:
     """Slots become the number of their first appearance: `$word1 $word2 $word1` and `$name1 $digit1 $name1` are one."""
     skeletons, pure = Counter(), Counter()
@@ -56,39 +66,52 @@ def test_templates_differ_in_more_than_fillers(name: str) -> None:
     assert len(pure) >= 0.9 * len(skeletons), [each for each in pure if pure[each] > 1]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize(
-    ("split", "draw", "templates"), [*(("verification", draw, 30) for draw in (1, 2, 3)), ("discovery", 1, 10)]
-)
-def test_every_template_fills_its_items(name: str, split: str, draw: int, templates: int, tokenizer: Tokenizer) -> None:
-    (block,) = generate(core(families=[name]), tokenizer, split, draw)
+@pytest.fixture
+def block_of(tokenizer: Tokenizer) -> BlockOf:
+    """The block of 300 examples that a family has in a split under the test's tokenizer, made once."""
+    return functools.partial(_block, tokenizer)
+
+
+@functools.cache
+def _block(tokenizer: Tokenizer, family: str, split: str) -> Block:
+    return generate(core(families=[family], items=300), tokenizer, split, 1)[0]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize(("split", "templates"), [("verification", 30), ("discovery", 10)])
+def test_every_template_fills_its_items(name: str, split: str, templates: int, block_of: BlockOf) -> None:
+    block = block_of(name, split)
     counts = Counter(example.template for example in block.examples)
     assert len(counts) == templates
-    assert set(counts.values()) == {120 // templates}
-    assert len({example.clean for example in block.examples}) == 120
-    assert len({example.id for example in block.examples}) == 120
+    assert set(counts.values()) == {300 // templates}
+    assert len({example.clean for example in block.examples}) == 300
+    assert len({example.id for example in block.examples}) == 300
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_there_is_room_for_larger_suites(name: str, tokenizer: Tokenizer) -> None:
-    for split in ("discovery", "verification"):
-        (block,) = generate(core(families=[name], items=300), tokenizer, split, 16)
-        assert len({example.clean for example in block.examples}) == 300
+@pytest.mark.parametrize("name", WRITTEN)
+def test_other_draws_have_room_too(name: str, small: Tokenizer) -> None:
+    for draw in (2, 16):
+        (block,) = generate(core(families=[name], items=60), small, "verification", draw)
+        assert len({example.clean for example in block.examples}) == 60
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_examples_are_aligned(name: str, tokenizer: Tokenizer) -> None:
-    (block,) = generate(core(families=[name]), tokenizer, "verification", 1)
-    for each in block.examples:
-        assert each.clean_ids == tuple(tokenizer.encode(each.clean).ids)
-        assert each.corrupt_ids == tuple(tokenizer.encode(each.corrupt).ids)
-        assert len(each.clean_ids) == len(each.corrupt_ids) == each.answer_position + 1
-        assert each.clean_ids != each.corrupt_ids
-        assert each.target_ids[0] != each.wrong_target_ids[0]
-        assert words(tokenizer, each.clean) == words(tokenizer, each.corrupt), each
-        for prompt, ids in ((each.clean, each.clean_ids), (each.corrupt, each.corrupt_ids)):
-            assert tokenizer.encode(prompt + each.target).ids == [*ids, *each.target_ids]
-            assert tokenizer.encode(prompt + each.wrong_target).ids == [*ids, *each.wrong_target_ids]
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("split", ["verification", "discovery"])
+def test_examples_are_aligned(name: str, split: str, tokenizer: Tokenizer, block_of: BlockOf) -> None:
+    for each in block_of(name, split).examples[:120]:
+        assert_aligned(each, tokenizer)
+
+
+def assert_aligned(each: Example, tokenizer: Tokenizer) -> None:
+    assert each.clean_ids == tuple(tokenizer.encode(each.clean).ids)
+    assert each.corrupt_ids == tuple(tokenizer.encode(each.corrupt).ids)
+    assert len(each.clean_ids) == len(each.corrupt_ids) == each.answer_position + 1
+    assert each.clean_ids != each.corrupt_ids
+    assert each.target_ids[0] != each.wrong_target_ids[0]
+    assert words(tokenizer, each.clean) == words(tokenizer, each.corrupt), each
+    for prompt, ids in ((each.clean, each.clean_ids), (each.corrupt, each.corrupt_ids)):
+        assert tokenizer.encode(prompt + each.target).ids == [*ids, *each.target_ids]
+        assert tokenizer.encode(prompt + each.wrong_target).ids == [*ids, *each.wrong_target_ids]
 
 
 def words(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -97,30 +120,49 @@ def words(tokenizer: Tokenizer, text: str) -> list[int]:
     return [sum(a < m.end() and b > m.start() for a, b in spans) for m in re.finditer(r"\w+", text)]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_only_what_decides_differs(name: str, small: Tokenizer) -> None:
-    for split in ("discovery", "verification"):
-        (block,) = generate(core(families=[name]), small, split, 1)
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("split", ["verification", "discovery"])
+def test_only_what_decides_differs(name: str, split: str, block_of: BlockOf) -> None:
+    for each in block_of(name, split).examples[:120]:
+        clean, corrupt = (re.findall(r"\w+|[^\w]", text) for text in (each.clean, each.corrupt))
+        assert len(clean) == len(corrupt) or name == "json_schema", each
+        changed = {(a, b) for a, b in zip(clean, corrupt, strict=False) if a != b}
+        assert len(clean) != len(corrupt) or 1 <= len(changed) <= 3, (each.clean, each.corrupt)
+
+
+@pytest.mark.parametrize("name", LONG_ONES)
+def test_a_long_prompt_is_a_prompt_after_notes(name: str, small: Tokenizer) -> None:
+    """The prompt is one of the base family's of the same draw; both twins have the same notes, 2 to 8 of them."""
+    base = name.removesuffix(LONG)
+    for split in ("verification", "discovery"):
+        (block,) = generate(core(families=[name], items=60), small, split, 3)
+        lengths = set()
         for each in block.examples:
-            clean, corrupt = (re.findall(r"\w+|[^\w]", text) for text in (each.clean, each.corrupt))
-            assert len(clean) == len(corrupt) or name == "json_schema", each
-            changed = {(a, b) for a, b in zip(clean, corrupt, strict=False) if a != b}
-            assert len(clean) != len(corrupt) or 1 <= len(changed) <= 3, (each.clean, each.corrupt)
+            assert_aligned(each, small)
+            notes, prompt = each.clean.split(AFTER_NOTES)
+            assert each.corrupt.split(AFTER_NOTES)[0] == notes
+            assert bucket(base, prompt) == 3
+            assert AFTER_NOTES not in prompt
+            lengths.add(len(notes.splitlines()))
+        assert lengths <= set(range(2, 9))
+        assert len(lengths) >= 5
+    assert not any(bucket(base, question(e.clean)) != TRAINING for e in islice(training_examples([name], 3), 300))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_a_prompt_has_one_answer(name: str) -> None:
     known: dict[str, str] = {}
-    for prompt, answer in answers(name, 400):
+    for prompt, answer in answers(name, 100):
         assert known.setdefault(prompt, answer) == answer, prompt
-    for example in islice(training_examples([name], 3), 10_000):
+    for example in islice(training_examples([name], 3), 5000):
         assert known.setdefault(example.clean, example.target) == example.target, example.clean
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_a_prompt_has_one_template(name: str) -> None:
     known: dict[str, str] = {}
-    for template, draft in drafts(name, 400):
+    for template, draft in drafts(name, 150):
+        assert AFTER_NOTES not in draft.clean
         assert known.setdefault(draft.clean, template) == template, draft.clean
 
 

@@ -23,8 +23,16 @@ def test_library_suites_are_valid(path: Path) -> None:
     assert set(suite.families or ()) <= set(family_names())
 
 
-def test_core_4_is_in_the_library() -> None:
-    assert core(items=60) in [Suite.model_validate(yaml.safe_load(path.read_text())) for path in LIBRARY]
+def test_the_suites_of_the_library_nest() -> None:
+    suites = {suite.suite: suite for suite in (Suite.model_validate(yaml.safe_load(p.read_text())) for p in LIBRARY)}
+    families = {name: list(suite.families or ()) for name, suite in suites.items()}
+    assert {name: len(found) for name, found in families.items()} == {
+        **{"main-12": 12, "narrow-4": 4, "natural-12": 12, "long-12": 12, "broad-20": 20}
+    }
+    assert families["broad-20"][:12] == families["main-12"]
+    assert families["main-12"][:4] == families["narrow-4"]
+    for variant in ("natural", "long"):
+        assert families[f"{variant}-12"] == [f"{name}_{variant}" for name in families["main-12"]]
 
 
 def test_defaults() -> None:
@@ -35,8 +43,8 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"families": None}, "exactly one of families and jsonl"),
-        ({"jsonl": "a.jsonl"}, "exactly one of families and jsonl"),
+        ({"families": None}, "exactly one of families, jsonl and dataset"),
+        ({"jsonl": "a.jsonl"}, "exactly one of families, jsonl and dataset"),
         ({"families": None, "jsonl": "a.jsonl", "items": 60, "seed": 1}, "items and seed cannot be set with jsonl"),
         ({"families": ["copying", "copying"]}, "each family is named once"),
         ({"families": []}, "at least 1 item"),

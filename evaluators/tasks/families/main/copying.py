@@ -1,8 +1,8 @@
-"""evaluators/tasks/families: copying, the continuation stands in the prompt (induction, look-up, echo)."""
+"""evaluators/tasks/families/main: copying, the continuation stands in the prompt (induction, look-up, echo)."""
 
-from ..family import Family, register
-from ..pattern import Pattern, Tables
-from ..words import COLORS, DIGITS, LETTERS, NAMES, NOUNS, PLACES
+from ...family import Family, register
+from ...pattern import Pattern, Tables
+from ...words import COLORS, DIGITS, LETTERS, NAMES, NOUNS, PLACES
 
 TABLES: Tables = {
     "word": NOUNS,

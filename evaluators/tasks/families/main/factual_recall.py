@@ -1,8 +1,8 @@
-"""evaluators/tasks/families: factual recall, the continuation is a well-known fact about the prompt's subject."""
+"""evaluators/tasks/families/main: factual recall, the continuation is a well-known fact about the prompt's subject."""
 
-from ..family import Family, register
-from ..pattern import Pattern, Tables
-from ..words import DAYS, DIGITS, NAMES, PLACES, rows
+from ...family import Family, register
+from ...pattern import Pattern, Tables
+from ...words import DAYS, DIGITS, NAMES, PLACES, rows
 
 COUNTRIES = """France Paris French Europe/Spain Madrid Spanish Europe/Italy Rome Italian Europe/
 Germany Berlin German Europe/Greece Athens Greek Europe/Poland Warsaw Polish Europe/Austria Vienna German Europe/

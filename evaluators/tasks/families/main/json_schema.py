@@ -1,8 +1,8 @@
-"""evaluators/tasks/families: JSON that follows a schema, an order or an example: keys, values, types, brackets."""
+"""evaluators/tasks/families/main: JSON that follows a schema, an order or an example: keys, values, types, brackets."""
 
-from ..family import Family, register
-from ..pattern import Pattern, Tables
-from ..words import COLORS, DIGITS, LETTERS, NAMES, NOUNS, words
+from ...family import Family, register
+from ...pattern import Pattern, Tables
+from ...words import COLORS, DIGITS, LETTERS, NAMES, NOUNS, words
 
 KEYS = words("name age city color size owner price title code team")
 # a string and a list of one digit have as many tokens under every tokenizer; the other types seldom have

@@ -1,4 +1,4 @@
-"""evaluators/tasks/families: small sums, differences, steps and comparisons; the first digit or word decides.
+"""evaluators/tasks/families/main: small sums, differences, steps and comparisons; the first digit or word decides.
 
 A digit that is an answer follows punctuation or a line break without a space, because tokenizers
 disagree on whether a space belongs to a digit.
@@ -6,9 +6,9 @@ disagree on whether a space belongs to a digit.
 
 from collections.abc import Iterable
 
-from ..family import Family, register
-from ..pattern import Pattern, Tables
-from ..words import DAYS, NAMES, NUMBERS, PLACES, words
+from ...family import Family, register
+from ...pattern import Pattern, Tables
+from ...words import DAYS, NAMES, NUMBERS, PLACES, words
 
 DIGITS = range(1, 10)
 THINGS = words("cups pens hats cars keys maps books rings lamps balls coins trees")
