@@ -8,7 +8,6 @@ from pydantic import ConfigDict, Field, model_validator
 
 from .base import Many, Name, Spec
 
-
 SOURCES = ("families", "jsonl", "dataset")
 """Where examples come from; a suite names one."""
 
@@ -24,7 +23,7 @@ class Dataset(Spec):
     """Name of a configuration, where the dataset has several."""
     split: str = "test"
     """Which of the dataset's splits; a row's own `split` column says discovery or verification."""
-    columns: dict[str, str] = {}
+    columns: Annotated[dict[str, str], Field(default_factory=dict)]
     """Field of a row (clean, corrupt, target, wrong_target, family, template, split, draw) -> the dataset's column."""
 
 

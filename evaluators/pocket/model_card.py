@@ -21,8 +21,8 @@ def render(card: Mapping[str, Any]) -> str:
     return f"""# {card["name"]}
 
 {card["architecture"]}, {card["layers"]} layers, {card["parameters"]:,} parameters, bfloat16; trained from nothing on
-the task families below, seed {card["seed"]}, in {card["seconds"]} s on one thread. It is a test object for claims, not a language
-model for use. `mi-atlas models build {card["name"]}` makes it again.
+the task families below, seed {card["seed"]}, in {card["seconds"]} s on one thread. It is a test object for claims,
+not a language model for use. `mi-atlas models build {card["name"]}` makes it again.
 
 ## Held-out exact match
 

@@ -17,7 +17,7 @@ def dataset_rows(dataset: Dataset) -> dict[int, Any]:
         TaskError: the library or the data are not here, or the data have no such subset, split or column.
     """
     try:
-        import datasets
+        import datasets  # type: ignore[import-untyped]
     except ImportError:
         raise TaskError(f"{dataset.hub} needs the library `datasets`: pip install 'mi-atlas[datasets]'") from None
     try:

@@ -102,7 +102,7 @@ NOT_YAML: list[Case] = [
 # Values are counted with the root, the names of fields, and what aliases repeat. The first bomb's levels hold
 # 10, 91, 820 and 7381 values, so that the sixth alias of a4 passes 50000; in the second, level i holds 2^(i+2) - 1.
 REFUSED_YAML: list[Case] = [
-    ("field twice", edit("suite: main-12", "suite: main-12\nsuite: other"), 5, 1, "suite: is given twice, first at 4:1"),
+    ("field twice", edit("suite: main-12", "suite: x\nsuite: other"), 5, 1, "suite: is given twice, first at 4:1"),
     ("field twice inside", edit("{kind:", "{kind: x, kind:"), 11, 20, "control.kind: is given twice, first at 11:11"),
     ("field twice, quoted", edit("suite: main-12", 'suite: main-12\n"suite": other'), 5, 1, "is given twice"),
     ("Python object", edit("pocket-qwen", "!!python/object/apply:os.system [ls]"), 3, 8, "model: has a tag"),

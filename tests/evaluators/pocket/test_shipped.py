@@ -10,15 +10,18 @@ import torch
 from mi_atlas.evaluators.models.load import LoadedModel, load
 from mi_atlas.evaluators.models.locate import Located, locate
 from mi_atlas.evaluators.pocket import WEIGHTS, card, packaged, shipped
-from mi_atlas.evaluators.pocket.build import HELD_OUT_ITEMS
+from mi_atlas.evaluators.pocket.build import GOOD, HELD_OUT_ITEMS
+from mi_atlas.evaluators.pocket.model_card import render
 from mi_atlas.evaluators.pocket.recipe import find_recipe, recipe_names
 from mi_atlas.evaluators.pocket.score import held_out
 from mi_atlas.specs.library import Library
 
 NAMES = shipped()
 
-SAMPLE = 60
-"""Prompts a family; a true .95 falls below .95 - .12 in fewer than one of 10^4 samples of 60."""
+MAIN = Library().suite("main-12").families or ()
+
+SAMPLE = 20
+"""Prompts a family; over 12 families a true .9 falls below .9 - .08 in fewer than one of 10^4 samples of 240."""
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -30,7 +33,18 @@ def model(request: pytest.FixtureRequest) -> LoadedModel:
 
 def test_every_recipe_ships() -> None:
     assert recipe_names() == NAMES
-    assert "pocket-qwen" in NAMES
+    assert set(NAMES) == {
+        *(f"pocket-{kind}{seed}" for kind in ("qwen", "lfm2") for seed in ("", "-s1", "-s2")),
+        *("pocket-qwen-deep", "pocket-qwen-wide", "pocket-coder", "pocket-llama"),
+    }
+
+
+def test_seeds_differ_in_their_seed_alone() -> None:
+    for kind in ("pocket-qwen", "pocket-lfm2"):
+        recipes = [find_recipe(kind + seed) for seed in ("", "-s1", "-s2")]
+        assert [recipe.seed for recipe in recipes] == [0, 1, 2]
+        assert len({recipe.model_copy(update={"pocket": "", "seed": 0}).hash for recipe in recipes}) == 1
+        assert len({card(recipe.pocket)["weights"] for recipe in recipes}) == 3
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,27 +63,36 @@ def test_the_card_is_of_the_weights(model: LoadedModel) -> None:
     assert found["parameters"] == sum(parameter.numel() for parameter in model.module.parameters())
 
 
+def test_the_card_that_people_read_is_made_from_the_other(model: LoadedModel) -> None:
+    assert (model.located.folder / "README.md").read_text(encoding="utf-8") == render(
+        card(model.located.spec.model or "")
+    )
+
+
 def test_pocket_qwen_has_the_parameters_of_its_shape() -> None:
-    """Embeddings 640 x 64, tied; a layer's q 64x64+64, k and v 64x32+32, o 64x64, MLP 3x64x192, 2 norms; 1 norm."""
+    """Embeddings 1536 x 64, tied; a layer's q 64x64+64, k and v 64x32+32, o 64x64, MLP 3x64x192, 2 norms; 1 norm."""
     layer = 64 * 64 + 64 + 2 * (64 * 32 + 32) + 64 * 64 + 3 * 64 * 192 + 2 * 64
-    assert card("pocket-qwen")["parameters"] == 640 * 64 + 6 * layer + 64 == 337_472
+    assert card("pocket-qwen")["parameters"] == 1536 * 64 + 6 * layer + 64 == 394_816
 
 
 def test_weights_are_small() -> None:
-    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.safetensors")) < 3_000_000
+    sizes = [path.stat().st_size for path in WEIGHTS.rglob("*.safetensors")]
+    assert max(sizes) < 3_000_000
+    assert sum(sizes) < 12_000_000
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_card_scores_every_family_well(name: str) -> None:
+def test_the_card_scores_at_least_ten_of_the_twelve_main_families_well(name: str) -> None:
     scores = card(name)["held_out"]
-    assert set(scores) == set(find_recipe(name).families)
-    assert all(score["n"] == HELD_OUT_ITEMS and score["exact_match"] >= 0.9 for score in scores.values()), scores
+    assert set(scores) == set(find_recipe(name).families) >= set(MAIN)
+    assert all(score["n"] == HELD_OUT_ITEMS for score in scores.values())
+    assert sum(scores[family]["exact_match"] >= GOOD for family in MAIN) >= 10, scores
 
 
 def test_held_out_scores_are_those_of_the_card(model: LoadedModel) -> None:
-    found = card(model.located.spec.model or "")
-    for family, score in held_out(model, list(found["recipe"]["mixture"]), SAMPLE).items():
-        assert score["exact_match"] >= found["held_out"][family]["exact_match"] - 0.12, family
+    found, sample = card(model.located.spec.model or "")["held_out"], held_out(model, MAIN, SAMPLE)
+    ours, theirs = (sum(scores[family]["exact_match"] for family in MAIN) / len(MAIN) for scores in (sample, found))
+    assert ours >= theirs - 0.08
 
 
 def test_logits_are_finite_in_every_dtype(model: LoadedModel) -> None:
@@ -81,14 +104,16 @@ def test_logits_are_finite_in_every_dtype(model: LoadedModel) -> None:
 
 
 def test_the_tokenizer_reads_alike_in_transformers_and_the_chat_template_renders(model: LoadedModel) -> None:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    theirs = PreTrainedTokenizerFast.from_pretrained(model.located.folder)
-    text = 'Anna has 12 cats: {"a": [1, 23]}\n\n  x = "é"'
-    assert theirs(text)["input_ids"] == model.tokenizer.encode(text).ids
+    text = 'Anna has 12 cats: {"a": [1, 23]}\n\n  x = "é"; f(x)  # don\'t'
+    for theirs in (kind.from_pretrained(model.located.folder) for kind in (AutoTokenizer, PreTrainedTokenizerFast)):
+        assert theirs(text)["input_ids"] == model.tokenizer.encode(text).ids
+        chat = theirs.apply_chat_template(
+            [{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True
+        )
+        assert chat == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
     assert model.tokenizer.decode(model.tokenizer.encode(text).ids) == text
-    chat = theirs.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True)
-    assert chat == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
     assert model.located.parts["chat_template"] != "-"
 
 

@@ -147,10 +147,10 @@ KINDS = (
 
 def sources() -> Iterator[Source]:
     """The templates, in the order of the texts."""
-    for texts, kind in SAME:
-        yield from (Marked(text, kind, kind, same=True) for text in texts)
-    for texts, kind, others in KINDS:
-        yield from (Marked(text, kind, others) for text in texts)
+    for texts, same in SAME:
+        yield from (Marked(text, same, same, same=True) for text in texts)
+    for asked, kind, others in KINDS:
+        yield from (Marked(text, kind, others) for text in asked)
     yield from (Marked(text, [mark], [nothing]) for mark, nothing, text in MARKED)
     yield from (Marked(text, [noun for noun in NOUNS if noun != "cat"], ["cat"]) for text in WITHOUT_TEXTS)
     yield from (Pattern(text, TABLES) for text in LENGTH_TEXTS)

@@ -3,7 +3,7 @@
 from ...dice import Dice
 from ...example import Draft
 from ...family import Family, register
-from ...pattern import Pattern, Tables
+from ...pattern import Pattern, Row, Tables
 from ...words import COLORS, DIGITS, LETTERS, NAMES, NOUNS
 
 TABLES: Tables = {
@@ -44,7 +44,8 @@ class Roles:
         pairs = [dice.some(pool, 2) for pool in PAIRS.values()]
         lives = [word for first, second in pairs for word in (first, second, first)]
         dies = [word for first, second in pairs for word in (first, second, second)]
-        roles = ((one, two, one, two, *lives, *self._lives), (one, two, two, one, *dies, *self._dies))
+        alive, dead = [one, two, one, two, *lives, *self._lives], [one, two, two, one, *dies, *self._dies]
+        roles: list[str | Row] = [tuple(map(str, alive)), tuple(map(str, dead))]
         others = [word for word in NOUNS if word not in (one, two)]
         return Pattern(self.text, {**self._tables, self._columns: roles, "word": others}).draft(dice)
 

@@ -3,6 +3,7 @@
 from ...family import Family, register
 from ...pattern import Pattern, Tables
 from ...words import COLORS, DAYS, NUMBERS, PLACES, words
+from ..main.json_schema import KEYS
 from ..main.json_schema import TABLES as MAIN
 
 COUNTS = NUMBERS[1:]
@@ -12,7 +13,7 @@ KINDS = [(kind, entry) for kind, entries in ENTRIES.items() for entry in entries
 
 def _pairs(same: str, other: str) -> list[tuple[str, str, str]]:
     """Two keys and an answer, each of the two answers as often."""
-    keys = MAIN["key"]
+    keys = KEYS
     return [
         (a, b, same if a == b else other) for a in keys for b in keys for _ in range(len(keys) - 1 if a == b else 1)
     ]

@@ -8,10 +8,10 @@ import pytest
 
 from ..test_families import answers
 
-SURE = """saw it/checked it/counted it/was there/found proof/read it/photo/video/record/proof/for sure/no doubt/of course/
-must/will/80/85/90/95"""
-UNSURE = """forgot it/only guessed/was asleep/was away/heard rumors/never looked/rumor/dream/story/hint/I think/I guess/
-it seems/may/might/could/10/15/20/25"""
+SURE = """saw it/checked it/counted it/was there/found proof/read it/photo/video/record/proof/for sure/no doubt/
+of course/must/will/80/85/90/95"""
+UNSURE = """forgot it/only guessed/was asleep/was away/heard rumors/never looked/rumor/dream/story/hint/I think/
+I guess/it seems/may/might/could/10/15/20/25"""
 SAYS = {
     **dict.fromkeys("sure must high knows yes fact trust strong certain likely".split(), True),  # noqa: SIM905
     **dict.fromkeys("unsure may low guesses maybe guess doubt weak open unlikely no".split(), False),  # noqa: SIM905
