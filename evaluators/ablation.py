@@ -3,209 +3,193 @@
 Quantities per example: `kl` = KL(clean || ablated) of the next token in nats; `target_logprob_drop` =
 clean minus ablated log p(target) in nats; `logit_diff_drop` = the same for logit(target) -
 logit(wrong target). The clean pass gives `target_logprob`, `logit_diff`, `exact_match` (greedy, whole
-target) and, as `kl`, the divergence from itself at another batch shape: the numeric floor.
-
-Prompts are padded on the right: in a causal decoder nothing reads to its right, so no mask is needed.
+target) and, as `kl`, the divergence from each prompt's pass by itself: the numeric floor.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor
 
 from ..specs.canonical import digest
 from ..specs.sites import ALL_LAYERS, Site, parse_site, sites
-from .anatomy import Anatomy, dissect
-from .cells import Cell, CellResult, NotEvaluated
+from .cells import POOLED, Cell, CellResult, NotEvaluated
 from .exact_match import exact_matches
-from .interventions import Edit, add_matched_norm, capture, constant, intervene, residual_zero, zero
 from .models.load import LoadedModel
 from .proofs import prove
-from .quantities import kl_divergence, log_probability, logit_difference
+from .quantities import kl_divergence
+from .replay.engine import Replay
+from .replay.readout import Readout, kl, log_probability, logit_difference, logits
+from .replay.values import Constant, Donor, Intervention, MatchedNormNoise, ResidualZero, Together, Value, Zero
 from .tasks.example import Block, Example
 
-TOKENS_PER_BATCH = 8192
+AT_ONCE = 64
+"""Cells that are measured, and so committed, together."""
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Some examples of one block, right-padded."""
-
-    examples: tuple[Example, ...]
-    ids: Tensor
-    """[row, position]"""
-    answer: Tensor
-    """[row]: the position whose next token is the answer."""
-
-    @property
-    def target(self) -> Tensor:
-        """First target tokens, [row]."""
-        return self.ids.new_tensor([example.target_ids[0] for example in self.examples])
-
-    @property
-    def wrong(self) -> Tensor:
-        """First wrong-target tokens, [row]."""
-        return self.ids.new_tensor([example.wrong_target_ids[0] for example in self.examples])
+POOL_BYTES = 256 * 2**20
+"""Of clean updates that are held for means and donors."""
 
 
 class Ablation:
-    """See the module's docstring; one forward pass for each cell and batch."""
+    """See the module's docstring."""
 
     def measure(self, model: LoadedModel, blocks: Sequence[Block], cells: Sequence[Cell]) -> Iterator[CellResult]:
-        """Yield one result a cell, site by site, so that cells of a site share what was captured there."""
+        """Yield one result a cell; cells of a few sites at a time, so that they share what was captured there."""
         prove(model, blocks[0].examples[:4])
         bench = Bench(model, blocks)
-        for cell in sorted(cells, key=lambda cell: (cell.site, cell.intervention, cell.seed, cell.family)):
+        for cell in (cell for cell in cells if cell.intervention == "none"):
             start = time.perf_counter()
-            values = bench.clean_values(cell.family) if cell.intervention == "none" else bench.ablated_values(cell)
-            yield CellResult(cell, values, time.perf_counter() - start)
+            yield CellResult(cell, bench.clean_values(cell.family), time.perf_counter() - start)
+        ablated = sorted((cell for cell in cells if cell.intervention != "none"), key=lambda cell: cell.site)
+        for some in bench.by_captures(ablated):
+            for family, mine in groupby(sorted(some, key=_order), lambda cell: cell.family):
+                yield from self._together(bench, family, list(mine))
+
+    @staticmethod
+    def _together(bench: Bench, family: str, cells: Sequence[Cell]) -> Iterator[CellResult]:
+        for first in range(0, len(cells), AT_ONCE):
+            some, start = cells[first : first + AT_ONCE], time.perf_counter()
+            values = bench.ablated_values(family, some)
+            seconds = (time.perf_counter() - start) / len(some)
+            yield from (CellResult(cell, value, seconds) for cell, value in zip(some, values, strict=True))
 
 
 class Bench:
-    """One model before the blocks of one draw: clean logits, pooled updates, ablated passes."""
+    """One model before the blocks of one draw."""
 
     def __init__(self, model: LoadedModel, blocks: Sequence[Block]) -> None:
         self.model = model
-        self.anatomy: Anatomy = dissect(model.module)
-        self.device = model.device
+        self.replay = Replay(model.module)
         self.blocks = {block.family: block for block in blocks}
-        self.batches = {block.family: self._batches(block.examples) for block in blocks}
-        self._clean: dict[str, list[Tensor]] = {}
-        self._pool: tuple[Site, Pool] | None = None
+        self.donors = Donors([example for block in blocks for example in block.examples])
+        self._captured: dict[Site, Tensor] = {}
 
     def clean_values(self, family: str) -> dict[str, list[float]]:
-        """The clean pass of a block, and how far it is from itself at other batch shapes."""
-        rows: dict[str, list[Tensor]] = {"kl": [], "target_logprob": [], "logit_diff": []}
-        for batch, clean in zip(self.batches[family], self.clean(family), strict=True):
-            alone = [self._logits(b) for example in batch.examples for b in self._batches((example,))]
-            rows["kl"].append(kl_divergence(clean, torch.cat(alone)))
-            rows["target_logprob"].append(log_probability(clean, batch.target))
-            rows["logit_diff"].append(logit_difference(clean, batch.target, batch.wrong))
-        matches = exact_matches(self.model, self.blocks[family].examples)
-        return {**_concatenate(rows), "exact_match": [float(match) for match in matches]}
+        """The clean pass of a block, and how far it is from each prompt's pass by itself."""
+        examples, anatomy = self.blocks[family].examples, self.replay.anatomy
+        measured = self.replay.run(_prompts(examples), [], self._readout(examples, {"logits": logits}))
+        with torch.inference_mode():
+            rows = [torch.tensor([example.clean_ids], device=self.model.device) for example in examples]
+            streams = [anatomy.decoder(input_ids=row, use_cache=False).last_hidden_state[:, -1] for row in rows]
+            alone = torch.cat([anatomy.unembedding(stream).float() for stream in streams]).cpu()
+        return {
+            "kl": kl_divergence(measured.clean["logits"].float(), alone).tolist(),
+            "target_logprob": measured.clean["target_logprob"].tolist(),
+            "logit_diff": measured.clean["logit_diff"].tolist(),
+            "exact_match": [float(match) for match in exact_matches(self.model, examples)],
+        }
 
-    def ablated_values(self, cell: Cell) -> dict[str, list[float]]:
-        """One intervened pass over a block, compared with the clean pass at the same batch shape."""
-        rows: dict[str, list[Tensor]] = {"kl": [], "target_logprob_drop": [], "logit_diff_drop": []}
-        generator = _generator("matched_norm_noise", cell.site, cell.family, cell.seed)
-        for batch, clean in zip(self.batches[cell.family], self.clean(cell.family), strict=True):
-            with intervene(self.anatomy, self._edits(cell, batch, generator)):
-                ablated = self._logits(batch)
-            target, wrong = batch.target, batch.wrong
-            rows["kl"].append(kl_divergence(clean, ablated))
-            rows["target_logprob_drop"].append(log_probability(clean, target) - log_probability(ablated, target))
-            drop = logit_difference(clean, target, wrong) - logit_difference(ablated, target, wrong)
-            rows["logit_diff_drop"].append(drop)
-        return _concatenate(rows)
+    def ablated_values(self, family: str, cells: Sequence[Cell]) -> list[dict[str, list[float]]]:
+        """Values of some cells of one block, each compared with the same clean pass."""
+        examples = self.blocks[family].examples
+        acting = [self._acting(cell, examples) for cell in cells]
+        measured = self.replay.run(_prompts(examples), acting, self._readout(examples, {"kl": kl}))
+        drops = {
+            f"{name}_drop": measured.clean[name] - measured.values[name] for name in ("target_logprob", "logit_diff")
+        }
+        values = {"kl": measured.values["kl"], **drops}
+        return [{name: value[row].double().tolist() for name, value in values.items()} for row in range(len(cells))]
 
-    def clean(self, family: str) -> list[Tensor]:
-        """Clean logits at the answer position, [row, vocabulary] a batch; computed once."""
-        if family not in self._clean:
-            self._clean[family] = [self._logits(batch) for batch in self.batches[family]]
-        return self._clean[family]
+    def by_captures(self, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+        """Cells, sorted by site, in groups for whose sites everything that they take from other prompts can be held."""
+        width = self.replay.anatomy.width * 4
+        room = max(1, POOL_BYTES // (self.donors.tokens * width))
+        groups = [list(mine) for _, mine in groupby(cells, lambda cell: cell.site)]
+        for first in range(0, len(groups), room):
+            some = [cell for group in groups[first : first + room] for cell in group]
+            wanted = sorted({cell.site for cell in some if cell.intervention in POOLED})
+            self._capture([parse_site(label) for label in wanted])
+            yield some
 
-    def _edits(self, cell: Cell, batch: Batch, generator: torch.Generator) -> dict[Site, Edit]:
+    def _capture(self, wanted: Sequence[Site]) -> None:
+        """Hold the clean updates of these sites on every prompt of the draw, and of no other."""
+        self._captured = self.replay.captures(_prompts(self.donors.examples), wanted) if wanted else {}
+
+    def _updates(self, site: Site) -> Tensor:
+        if site not in self._captured:
+            self._capture([site])
+        return self._captured[site]
+
+    @staticmethod
+    def _readout(examples: Sequence[Example], more: Mapping[str, object]) -> Readout:
+        targets = [example.target_ids[0] for example in examples]
+        wrong = [example.wrong_target_ids[0] for example in examples]
+        own = {"target_logprob": log_probability(targets), "logit_diff": logit_difference(targets, wrong)}
+        return Readout({**more, **own})  # type: ignore[dict-item]
+
+    def _acting(self, cell: Cell, examples: Sequence[Example]) -> Together:
         if cell.site == ALL_LAYERS:
             if cell.intervention != "zero":
                 raise NotEvaluated("no_such_intervention", f"{cell.intervention} at all layers is not defined")
-            return dict.fromkeys(sites(("layer",), len(self.anatomy.layers)), zero)
+            every = sites(("layer",), len(self.replay.anatomy.layers))
+            return tuple(Intervention(site, Zero()) for site in every)
         site = parse_site(cell.site)
-        return {site: self._edit(cell, site, batch, generator)}
+        return (Intervention(site, self._value(cell, site, examples)),)
 
-    def _edit(self, cell: Cell, site: Site, batch: Batch, generator: torch.Generator) -> Edit:
+    def _value(self, cell: Cell, site: Site, examples: Sequence[Example]) -> Value:
         match cell.intervention:
             case "zero":
-                return zero
-            case "residual_zero" if site.granularity == "layer":
-                return residual_zero
+                return Zero()
+            case "residual_zero":
+                return ResidualZero()
             case "mean":
-                return constant(self.pool(site).mean)
+                updates = self._updates(site)
+                return Constant(updates.double().mean(0).to(updates.dtype))
             case "resample":
-                return constant(self.pool(site).donated(batch, cell.seed))
+                return Donor(self._updates(site), torch.tensor(self.donors.tokens_for(examples, cell.seed)))
             case "matched_norm_noise":
-                noise = torch.randn((*batch.ids.shape, self.anatomy.width), generator=generator)
-                return add_matched_norm(noise.to(self.device))
+                seed = digest("noise", [cell.site, cell.family, cell.seed])
+                return MatchedNormNoise(int(seed[:12], 16))
         raise NotEvaluated("no_such_intervention", f"{cell.intervention} at {cell.site} is not defined")
 
-    def pool(self, site: Site) -> Pool:
-        """The site's clean updates on all prompts of the draw; the latest site's are kept."""
-        if self._pool is None or self._pool[0] != site:
-            updates: dict[str, Tensor] = {}
-            for batches in self.batches.values():
-                for batch in batches:
-                    with capture(self.anatomy, (site,)) as seen:
-                        self._hidden(batch.ids)
-                    for row, example in enumerate(batch.examples):
-                        updates[example.id] = seen[site][row, : len(example.clean_ids)].clone()
-            self._pool = site, Pool(updates)
-        return self._pool[1]
 
-    def _batches(self, examples: Sequence[Example]) -> list[Batch]:
-        longest = max(len(example.clean_ids) for example in examples)
-        rows = max(1, TOKENS_PER_BATCH // longest)
-        return [self._batch(tuple(examples[i : i + rows])) for i in range(0, len(examples), rows)]
+class Donors:
+    """All prompts of a draw, one behind the other, of which each can take another's place."""
 
-    def _batch(self, examples: tuple[Example, ...]) -> Batch:
-        width = max(len(example.clean_ids) for example in examples)
-        rows = [example.clean_ids + (0,) * (width - len(example.clean_ids)) for example in examples]
-        ids = torch.tensor(rows, device=self.device)
-        answer = torch.tensor([example.answer_position for example in examples], device=self.device)
-        return Batch(examples, ids, answer)
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self.examples = examples
+        lengths = [len(example.clean_ids) for example in examples]
+        self._starts = dict(zip((e.id for e in examples), accumulate(lengths, initial=0), strict=False))
+        self._lengths = dict(zip((e.id for e in examples), lengths, strict=True))
+        self._ids = sorted(self._lengths)
+        self.tokens = sum(lengths)
 
-    def _hidden(self, ids: Tensor) -> Tensor:
-        with torch.inference_mode():
-            hidden: Tensor = self.anatomy.decoder(input_ids=ids, use_cache=False).last_hidden_state
-        return hidden
+    def tokens_for(self, examples: Sequence[Example], seed: int) -> list[int]:
+        """For each token of some prompts, one behind the other, the token of all prompts that takes its place."""
+        tokens: list[int] = []
+        for example in examples:
+            donor = self.donor(example, seed)
+            start = self._starts[donor]
+            tokens += [start + place for place in aligned(self._lengths[donor], len(example.clean_ids))]
+        return tokens
 
-    def _logits(self, batch: Batch) -> Tensor:
-        hidden = self._hidden(batch.ids)
-        rows = torch.arange(len(batch.examples), device=self.device)
-        with torch.inference_mode():
-            logits: Tensor = self.anatomy.unembedding(hidden[rows, batch.answer]).float()
-        return logits
-
-
-class Pool:
-    """The clean updates of one site on every prompt of the draw: example id -> [position, d_model]."""
-
-    def __init__(self, updates: dict[str, Tensor]) -> None:
-        self.updates = updates
-        self.ids = sorted(updates)
-        every = torch.cat([updates[i] for i in self.ids]).double()
-        self.mean = every.mean(0).to(next(iter(updates.values())).dtype)
-        """[d_model], over all positions of all prompts."""
-
-    def donated(self, batch: Batch, seed: int) -> Tensor:
-        """Another prompt's updates for each row, [row, position, d_model], aligned by position class."""
-        width = batch.ids.shape[1]
-        rows = [self._aligned(self._donor(example, seed), len(example.clean_ids), width) for example in batch.examples]
-        return torch.stack(rows)
-
-    def _donor(self, example: Example, seed: int) -> Tensor:
+    def donor(self, example: Example, seed: int) -> str:
+        """Id of another example."""
         choice = random.Random(digest("resample", {"seed": seed, "example": example.id}))
-        others = [i for i in self.ids if i != example.id]
-        return self.updates[choice.choice(others)]
-
-    @staticmethod
-    def _aligned(donor: Tensor, length: int, width: int) -> Tensor:
-        """First to first, last to last, inner positions to inner ones counted from the end, round and round."""
-        inner = len(donor) - 2
-        index = [0] * width
-        for position in range(1, length - 1):
-            index[position] = inner - (length - 2 - position) % inner if inner > 0 else 0
-        index[length - 1] = len(donor) - 1
-        return donor[index]
+        return choice.choice([i for i in self._ids if i != example.id])
 
 
-def _generator(*what: str | int) -> torch.Generator:
-    """A CPU generator seeded by names, so that draws are the same on every device."""
-    return torch.Generator().manual_seed(int(digest("noise", list(what))[:15], 16))
+def aligned(donor: int, length: int) -> list[int]:
+    """Position in a donor of so many tokens for each position of a prompt.
+
+    First to first, last to last, inner positions to inner ones counted from the end, round and round.
+    """
+    inner = donor - 2
+    index = [0] * length
+    for position in range(1, length - 1):
+        index[position] = inner - (length - 2 - position) % inner if inner > 0 else 0
+    index[length - 1] = donor - 1
+    return index
 
 
-def _concatenate(rows: dict[str, list[Tensor]]) -> dict[str, list[float]]:
-    return {quantity: torch.cat(parts).double().cpu().tolist() for quantity, parts in rows.items()}
+def _order(cell: Cell) -> tuple[str, str, str, int]:
+    return cell.family, cell.site, cell.intervention, cell.seed
+
+
+def _prompts(examples: Sequence[Example]) -> list[tuple[int, ...]]:
+    return [example.clean_ids for example in examples]

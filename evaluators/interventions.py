@@ -1,7 +1,7 @@
-"""evaluators: interventions as data and the hooks that carry them out.
+"""evaluators: edits of activations and the hooks that carry them out.
 
-An intervention acts on the *update* a site adds to the residual stream. With `update` the site's own
-contribution at every position, all of its semantics is one line:
+An edit acts on the *update* a site adds to the residual stream; at a head, a module or the stream itself on
+the tensor that passes there. With `update` that tensor at every position, all of its semantics is one line:
 
     zero                 0                  (at a layer: the block becomes the identity, a skip)
     mean                 m                  (mean update over positions and prompts)
@@ -9,24 +9,29 @@ contribution at every position, all of its semantics is one line:
     matched_norm_noise   update + |update| n / |n|
     residual_zero        -(what came in)    (named artefact: the stream itself becomes zero)
 
-This is the literal version, one forward pass an intervention: faster ways are checked against it.
+This is the literal version, one forward pass an intervention: `evaluators.replay` is checked against it, and
+falls back to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..specs.sites import Site
-from .anatomy import Anatomy
+from .anatomy import Anatomy, Port
 from .cells import NotEvaluated
 
 Edit = Callable[[Tensor, Tensor], Tensor]
-"""(update, residual before it) -> new update; both [batch, position, d_model]."""
+"""(update, residual before it) -> new update; all [batch, position, width of the site]. Only at a layer is the residual
+before it another tensor than the update."""
+
+Visit = Callable[[Tensor], Tensor | None]
+"""Is shown a tensor; what it returns, unless None, takes the tensor's place."""
 
 
 def zero(update: Tensor, before: Tensor) -> Tensor:
@@ -50,12 +55,93 @@ def add_matched_norm(direction: Tensor) -> Edit:
     return lambda update, before: update + update.norm(dim=-1, keepdim=True) * unit.to(update)
 
 
+def replaced(out: Tensor, before: Tensor, edit: Edit) -> Tensor:
+    """A layer's output when the update out - before is edited; where the edit keeps a number, `out` keeps its own."""
+    update = out - before
+    new = edit(update, before)
+    return torch.where(new == update, out, before + new)
+
+
+@contextmanager
+def visiting(port: Port, visit: Visit) -> Iterator[None]:
+    """Show what passes a port to `visit` inside the block; the hook never outlives it."""
+
+    def shown(tensor: Tensor) -> Tensor | None:
+        if port.columns is None:
+            return visit(tensor)
+        new = visit(tensor[..., port.columns])
+        if new is None:
+            return None
+        tensor = tensor.clone()
+        tensor[..., port.columns] = new
+        return tensor
+
+    def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        new = shown(output[0] if isinstance(output, tuple) else output)
+        return (new, *output[1:]) if new is not None and isinstance(output, tuple) else new
+
+    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        new = shown(_residual(args, kwargs))
+        if new is None:
+            return None
+        return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
+
+    if port.side == "output":
+        handle = port.module.register_forward_hook(after)
+    else:
+        handle = port.module.register_forward_pre_hook(before, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _editing(anatomy: Anatomy, site: Site, edit: Edit) -> Iterator[None]:
+    """Apply one edit at one site in every forward pass inside the block."""
+    if site.granularity == "layer":
+        entered: list[Tensor] = []
+        port = anatomy.port(site)
+        with (
+            visiting(Port(port.module, "input"), entered.append),
+            visiting(port, lambda out: replaced(out, entered.pop(), edit)),
+        ):
+            yield
+    elif site.granularity == "conv":
+        with _convolving(anatomy, site, edit):
+            yield
+    else:
+        with visiting(anatomy.port(site), lambda tensor: edit(tensor, tensor)):
+            yield
+
+
+@contextmanager
+def _convolving(anatomy: Anatomy, site: Site, edit: Edit) -> Iterator[None]:
+    """Edit what a short convolution gives: no module returns it, so that it is computed again, without a cache.
+
+    What a capture of it shows is therefore what it gives before its own edits.
+    """
+    operator: Any = anatomy.port(site).module
+    projected: list[Tensor] = []
+
+    def again(gated: Tensor) -> Tensor:
+        gate, carrier, signal = projected.pop().chunk(3, dim=-1)
+        convolved = operator.conv((gate * signal).mT)[..., : gated.shape[-2]].mT
+        new = edit(convolved, convolved)
+        return torch.where(new == convolved, gated, carrier * new)
+
+    with visiting(Port(operator.in_proj), projected.append), visiting(Port(operator.out_proj, "input"), again):
+        yield
+
+
 @contextmanager
 def intervene(anatomy: Anatomy, edits: Mapping[Site, Edit]) -> Iterator[None]:
-    """Replace the updates of some sites in every forward pass inside the block; hooks never outlive it.
+    """Replace what passes some sites in every forward pass inside the block; hooks never outlive it.
+
+    Where edits meet, each sees what those before it in the forward pass left.
 
     Raises:
-        NotEvaluated: a hook did not fire exactly once in every forward pass.
+        NotEvaluated: a site is not there, or a hook did not fire exactly once in every forward pass.
     """
     fired = dict.fromkeys(edits, 0)
     passes = 0
@@ -64,49 +150,43 @@ def intervene(anatomy: Anatomy, edits: Mapping[Site, Edit]) -> Iterator[None]:
         nonlocal passes
         passes += 1
 
-    def hook(site: Site, edit: Edit) -> Any:
-        def replace(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+    def counted(site: Site, edit: Edit) -> Edit:
+        def apply(update: Tensor, before: Tensor) -> Tensor:
             fired[site] += 1
-            tensor = output[0] if isinstance(output, tuple) else output
-            if site.granularity == "layer":
-                before = _residual(args, kwargs)
-                new = before + edit(tensor - before, before)
-            else:
-                new = edit(tensor, tensor)
-            return (new, *output[1:]) if isinstance(output, tuple) else new
+            return edit(update, before)
 
-        return replace
+        return apply
 
-    handles = [anatomy.decoder.register_forward_hook(count)]
-    try:
-        for site, edit in edits.items():
-            handles.append(anatomy.module(site).register_forward_hook(hook(site, edit), with_kwargs=True))
+    with ExitStack() as hooks:
+        hooks.callback(anatomy.decoder.register_forward_hook(count).remove)
+        for site in sorted(edits, key=_reads_earlier):
+            hooks.enter_context(_editing(anatomy, site, counted(site, edits[site])))
         yield
         if wrong := {site.label: n for site, n in fired.items() if n != passes}:
             raise NotEvaluated("hook_count", f"in {passes} forward passes the hooks fired {wrong} times")
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
 def capture(anatomy: Anatomy, sites: Iterable[Site]) -> Iterator[dict[Site, Tensor]]:
-    """Record the updates of some sites, [batch, position, d_model] each, as the latest forward pass made them."""
+    """Record what passes some sites, [batch, position, width] each, as the latest forward pass made it."""
     seen: dict[Site, Tensor] = {}
 
-    def hook(site: Site) -> Any:
-        def read(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            tensor = output[0] if isinstance(output, tuple) else output
-            seen[site] = tensor - _residual(args, kwargs) if site.granularity == "layer" else tensor
+    def reading(site: Site) -> Edit:
+        def keep(update: Tensor, before: Tensor) -> Tensor:
+            seen[site] = update.clone()
+            return update
 
-        return read
+        return keep
 
-    handles = [anatomy.module(site).register_forward_hook(hook(site), with_kwargs=True) for site in sites]
-    try:
+    with ExitStack() as hooks:
+        for site in sites:
+            hooks.enter_context(_editing(anatomy, site, reading(site)))
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def _reads_earlier(site: Site) -> bool:
+    """Whether a site's hooks also read a tensor that another site's edit may change: those must hook before it."""
+    return site.granularity in ("layer", "conv")
 
 
 def _residual(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:

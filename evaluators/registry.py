@@ -44,7 +44,7 @@ def evaluator(name: str, version: int) -> Callable[[Callable[[], type[Evaluator]
     return register
 
 
-@evaluator("ablation", version=1)
+@evaluator("ablation", version=2)
 def _ablation() -> type[Evaluator]:
     from .ablation import Ablation
 

@@ -22,7 +22,17 @@ OURS = {
 FOREIGN = {
     "specs": {"pydantic", "pydantic_core", "yaml", "jsonschema"},
     "store": {"duckdb", "numpy", "filelock"},
-    "evaluators": {"torch", "transformers", "tokenizers", "peft", "safetensors", "numpy", "huggingface_hub", "yaml"}
+    "evaluators": {
+        "torch",
+        "transformers",
+        "tokenizers",
+        "peft",
+        "safetensors",
+        "numpy",
+        "datasets",
+        "huggingface_hub",
+        "yaml",
+    }
     | {"bitsandbytes", "pydantic"},
     "judges": {"httpx", "jsonschema"},
     "engine": {"typer", "rich", "scipy", "numpy", "torch", "transformers", "tokenizers"},

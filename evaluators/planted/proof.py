@@ -48,14 +48,15 @@ class Measured:
         self.planted = planted
         self.block = planted.examples(EXAMPLES, SEED)
         self.bench = Bench(planted.loaded(), [self.block])
-        self.anatomy = self.bench.anatomy
+        self.anatomy = self.bench.replay.anatomy
         self.prompts = [example.clean_ids for example in self.block.examples]
         self.clean = last_logits(planted.module, self.prompts)
         self.kl = cache(self._kl)
 
     def _kl(self, site: str, intervention: str = "zero") -> tuple[float, ...]:
         """KL per example, nats, when one site's update is replaced."""
-        return tuple(self.bench.ablated_values(Cell(self.block.family, site, intervention))["kl"])
+        cell = Cell(self.block.family, site, intervention)
+        return tuple(self.bench.ablated_values(cell.family, [cell])[0]["kl"])
 
     def mean_kl(self, site: str, intervention: str = "zero") -> float:
         """Average over the block, nats."""

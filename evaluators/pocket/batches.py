@@ -62,6 +62,13 @@ def steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step
         yield step
 
 
+def finishing_steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step]:
+    """The second run: nothing but tasks, of a stream of its own."""
+    examples = stream(recipe.finish_stream, recipe.seed)
+    for _ in range(recipe.finish.steps):
+        yield _tasks(recipe, tokenizer, list(itertools.islice(examples, recipe.batch)))
+
+
 def shared_words(tokenizer: Tokenizer) -> list[int]:
     """The words that the task families share, as far as they are one token, with and without a space before them."""
     tables = (shared.NAMES, shared.NOUNS, shared.COLORS, shared.PLACES, shared.LETTERS, shared.DIGITS)

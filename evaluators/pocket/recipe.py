@@ -39,6 +39,17 @@ class Warmup(Spec):
     """Look-ups beside the tasks, which would wipe them out."""
 
 
+class Finish(Spec):
+    """A second, shorter run from the first one's weights, as bfloat16 rounds them, with fresh optimizers."""
+
+    extra: dict[str, int]
+    """Task families seen more often than in the first run: these times are added to its mixture."""
+    steps: int
+    """Steps, without look-ups."""
+    pace: float
+    """Step size at the start, relative to the first run's; it falls to zero in a line."""
+
+
 class Recipe(Spec):
     """How a pocket model is made; the same recipe on the same machine gives the same bytes."""
 
@@ -73,6 +84,8 @@ class Recipe(Spec):
     """Step size for the gains of norms: at ten times this the warm-up shuts most MLPs off for good."""
     cooldown: float
     """Fraction of the steps over which the step size falls to zero, at the end."""
+    finish: Finish
+    """What comes after."""
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -85,8 +98,13 @@ class Recipe(Spec):
         return tuple(family for family, times in self.mixture.items() for _ in range(times))
 
     @property
+    def finish_stream(self) -> tuple[str, ...]:
+        """The same for the second run."""
+        return (*self.stream, *(family for family, times in self.finish.extra.items() for _ in range(times)))
+
+    @property
     def all_steps(self) -> int:
-        """Times the weights move."""
+        """Times the weights move in the first run."""
         return self.warmup.repeat_steps + self.warmup.lookup_steps + self.steps
 
     @property

@@ -11,12 +11,14 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .batches import Part, Stream, steps
+from .batches import Part, Step, Stream, finishing_steps, steps
 from .recipe import Recipe
 
 Progress = Callable[[int, int, float], None]
 """Steps done, steps in all, loss of the latest (nats)."""
 
+Report = Callable[[int, float], None]
+"""Number of a step, its loss (nats)."""
 
 REPORT_EVERY = 50
 """Steps between two reports of progress."""
@@ -34,20 +36,47 @@ def train(recipe: Recipe, tokenizer: Tokenizer, stream: Stream, progress: Progre
     """
     with one_thread():
         module = initial(recipe, tokenizer.get_vocab_size())
-        total = recipe.all_steps
-        optimizers = _optimizers(recipe, module)
-        module.train()
-        for number, step in enumerate(steps(recipe, tokenizer, stream)):
-            pace = min(1.0, (total - number) / (recipe.cooldown * total))
-            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-                group["lr"] = pace * group["full_lr"]
-            loss = sum(_learn(module, part) for part in step)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad()
-            if progress and (number % REPORT_EVERY == 0 or number + 1 == total):
-                progress(number + 1, total, loss)
+        first, second = recipe.all_steps, recipe.finish.steps
+        report = _reporter(progress, first + second)
+        _run(recipe, module, steps(recipe, tokenizer, stream), lambda n: _pace(n, first, recipe.cooldown), report)
+        finish(recipe, module, finishing_steps(recipe, tokenizer, stream), lambda n, loss: report(first + n, loss))
     return module.eval()
+
+
+def finish(recipe: Recipe, module: nn.Module, batches: Iterator[Step], report: Report) -> None:
+    """The recipe's second run, from weights rounded to bfloat16: as well from those that a first run saved."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(parameter.bfloat16())
+    _run(recipe, module, batches, lambda n: recipe.finish.pace * _pace(n, recipe.finish.steps, 1.0), report)
+
+
+def _run(
+    recipe: Recipe, module: nn.Module, batches: Iterator[Step], pace: Callable[[int], float], report: Report
+) -> None:
+    optimizers = _optimizers(recipe, module)
+    module.train()
+    for number, step in enumerate(batches):
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = pace(number) * group["full_lr"]
+        loss = sum(_learn(module, part) for part in step)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        report(number, loss)
+
+
+def _pace(number: int, total: int, cooldown: float) -> float:
+    """1, then a line down to zero over the last part of the steps."""
+    return min(1.0, (total - number) / (cooldown * total)) if cooldown else 1.0
+
+
+def _reporter(progress: Progress | None, total: int) -> Report:
+    def report(number: int, loss: float) -> None:
+        if progress and (number % REPORT_EVERY == 0 or number + 1 == total):
+            progress(number + 1, total, loss)
+
+    return report
 
 
 def initial(recipe: Recipe, vocabulary: int) -> nn.Module:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from mi_atlas.evaluators.ablation import Ablation, Bench, Pool
+from mi_atlas.evaluators.ablation import Ablation, Bench, Donors, aligned
 from mi_atlas.evaluators.anatomy import dissect
 from mi_atlas.evaluators.cells import Cell, NotEvaluated
 from mi_atlas.evaluators.exact_match import exact_matches
@@ -118,14 +118,16 @@ def test_skipping_all_layers_leaves_the_embedding_alone(architecture: str) -> No
     assert measure(module, cell)[cell]["kl"] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
-def test_matched_norm_noise_keeps_the_update_and_adds_its_norm() -> None:
-    module, site = micro("qwen2"), parse_site("L1.operator")
-    bench = Bench(wrap(module), [block()])
-    cell, batch = Cell("made", site.label, "matched_norm_noise", 3), bench.batches["made"][0]
-    edits = bench._edits(cell, batch, torch.Generator().manual_seed(0))
-    update = torch.randn(*batch.ids.shape, 16)
-    added = edits[site](update, update) - update
-    assert torch.allclose(added.norm(dim=-1), update.norm(dim=-1), rtol=1e-4)
+def test_noise_is_of_the_cell_alone() -> None:
+    """Other cells, other blocks and the order of measuring change no draw; family, site and seed do."""
+    module = micro("qwen2")
+    cell = Cell("made", "L1.operator", "matched_norm_noise", 3)
+    others = [Cell("other", "L1.operator", "matched_norm_noise", 3), Cell("made", "L1", "matched_norm_noise", 3)]
+    alone, among = measure(module, cell), measure(module, *others, cell)
+    assert alone[cell]["kl"] == pytest.approx(among[cell]["kl"], abs=1e-6)
+    (again,) = Bench(wrap(module), [block("made")]).ablated_values("made", [cell])
+    assert again["kl"] == pytest.approx(alone[cell]["kl"], abs=1e-6)
+    assert min(alone[cell]["kl"]) > 0
 
 
 def test_draws_differ_and_repeat() -> None:
@@ -148,17 +150,25 @@ def test_draws_differ_and_repeat() -> None:
     ],
 )
 def test_resampling_aligns_first_last_and_inner_positions(donor: int, length: int, expected: list[int]) -> None:
-    updates = torch.arange(donor).float()[:, None]
-    assert Pool._aligned(updates, length, length).flatten().tolist() == expected
+    assert aligned(donor, length) == expected
 
 
 def test_resample_never_takes_the_prompt_itself() -> None:
     examples = block(n=12).examples
-    pool = Pool({e.id: torch.full((2, 1), float(i)) for i, e in enumerate(examples)})
-    for i, example in enumerate(examples):
-        donors = {pool._donor(example, seed)[0, 0].item() for seed in range(40)}
-        assert float(i) not in donors
+    pool = Donors(examples)
+    for example in examples:
+        donors = {pool.donor(example, seed) for seed in range(40)}
+        assert example.id not in donors
         assert len(donors) > 5
+
+
+def test_a_donors_tokens_are_its_own() -> None:
+    """Prompts one behind the other: what the second takes of the first lies within the first."""
+    examples = block(n=2).examples
+    first, second = (len(example.clean_ids) for example in examples)
+    tokens = Donors(examples).tokens_for(examples, 0)
+    assert tokens[:first] == [first + place for place in aligned(second, first)]
+    assert tokens[first:] == aligned(first, second)
 
 
 def test_the_clean_pass_measures_its_own_noise_and_exact_match() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import torch
-from mi_atlas.evaluators.pocket.batches import lookups, repeats, shared_words, steps
+from mi_atlas.evaluators.pocket.batches import finishing_steps, lookups, repeats, shared_words, steps
 from mi_atlas.evaluators.pocket.build import BuildReport, make
 from mi_atlas.evaluators.pocket.recipe import Recipe, Rows, find_recipe
 from mi_atlas.evaluators.pocket.tokenizer import SPECIAL, learn_tokenizer
-from mi_atlas.evaluators.pocket.train import initial, train
+from mi_atlas.evaluators.pocket.train import finish, initial, one_thread, train
 from mi_atlas.evaluators.tasks.training import TextExample, training_examples
 from mi_atlas.specs.canonical import digest_file
 
@@ -44,6 +44,7 @@ def small(**fields: Any) -> Recipe:
         "steps": 4,
         "pure_steps": 2,
         "batch": 8,
+        "finish": {"extra": {"copying": 1}, "steps": 2, "pace": 0.5},
     }
     return Recipe.model_validate(recipe.model_dump() | changes | fields)
 
@@ -75,13 +76,34 @@ def test_the_same_recipe_gives_the_same_bytes_in_another_process(tmp_path: Path)
 
 def test_training_learns(tmp_path: Path) -> None:
     """One question, asked 30 times: from the loss of a guess, log 300 = 5.7 nats or more, to next to none."""
-    recipe = small(steps=30, pure_steps=30, warmup=small().warmup.model_dump() | {"repeat_steps": 0, "lookup_steps": 0})
+    warmup = small().warmup.model_dump() | {"repeat_steps": 0, "lookup_steps": 0}
+    recipe = small(steps=30, pure_steps=30, warmup=warmup, finish={"extra": {}, "steps": 0, "pace": 0.5})
     tokenizer = learn_tokenizer((e.clean + e.target for e in [next(examples((), 0))] * 5), 300)
     losses: dict[int, float] = {}
     module = train(recipe, tokenizer, examples, lambda step, total, loss: losses.__setitem__(step, loss))
     assert losses[1] > 3
     assert losses[30] < 0.1
     assert not module.training
+
+
+def test_the_second_run_starts_from_what_a_first_run_would_save() -> None:
+    """Its weights as bfloat16, and no optimizer state: a run of both in one gives the same bytes."""
+    both = small()
+    alone = small(finish={"extra": {}, "steps": 0, "pace": 0.5})
+    tokenizer = learn_tokenizer((e.clean + e.target for e in [next(examples((), 0))] * 5), 300)
+    whole, first = (train(recipe, tokenizer, examples).state_dict() for recipe in (both, alone))
+    module = initial(both, tokenizer.get_vocab_size())
+    module.load_state_dict({name: value.bfloat16().float() for name, value in first.items()})
+    with one_thread():
+        finish(both, module, finishing_steps(both, tokenizer, examples), lambda step, loss: None)
+    assert any(not torch.equal(whole[name], first[name]) for name in whole)
+    assert all(torch.equal(whole[name], value) for name, value in module.state_dict().items())
+
+
+def test_the_second_run_sees_some_families_more_often() -> None:
+    recipe = small()
+    assert sorted(recipe.stream) == ["arithmetic", "arithmetic", "copying"]
+    assert sorted(recipe.finish_stream) == ["arithmetic", "arithmetic", "copying", "copying"]
 
 
 def test_a_step_never_sees_the_answer_beforehand() -> None:
