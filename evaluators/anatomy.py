@@ -123,6 +123,11 @@ class Anatomy:
         return self._weight.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Of the embeddings, and so of the residual stream."""
+        return self._weight.dtype
+
+    @property
     def hidden(self) -> int:
         """Neurons of the first layer's MLP; four times d_model where its parts have other names."""
         try:
