@@ -128,7 +128,8 @@ def _convolving(anatomy: Anatomy, site: Site, edit: Edit) -> Iterator[None]:
         gate, carrier, signal = projected.pop().chunk(3, dim=-1)
         convolved = operator.conv((gate * signal).mT)[..., : gated.shape[-2]].mT
         new = edit(convolved, convolved)
-        return torch.where(new == convolved, gated, carrier * new)
+        # As the module lays it out: a product of transposed rows may differ in its last bit.
+        return torch.where(new == convolved, gated, carrier * new).contiguous()
 
     with visiting(Port(operator.in_proj), projected.append), visiting(Port(operator.out_proj, "input"), again):
         yield

@@ -161,15 +161,15 @@ def hooks_fire_as_planned(subject: Subject) -> str:
 
 
 def batched_as_alone(subject: Subject) -> str:
-    """Measuring prompts and interventions together or one by one gives the same."""
-    some = _some(subject)
-    together = subject.replay.run(subject.prompts, some).values["kl"]
-    for i, prompt in enumerate(subject.prompts):
-        for k, one in enumerate(some):
-            alone = subject.replay.run([prompt], [one]).values["kl"][0]
-            if wrong := subject.differ(f"{one.site.label} differs alone", together[k, i], alone[0], alone.new_ones(1)):
-                return wrong
-    return ""
+    """Measuring prompts together or one by one gives the same, and so do interventions."""
+    some, run = _some(subject), subject.replay.run
+    together = run(subject.prompts, some).values["kl"]
+    by_prompt = torch.cat([run([prompt], some).values["kl"] for prompt in subject.prompts], 1)
+    by_intervention = torch.cat([run(subject.prompts, [one]).values["kl"] for one in some])
+    one_nat = together.new_ones(1)
+    return subject.differ("prompts differ alone", by_prompt, together, one_nat) or subject.differ(
+        "interventions differ alone", by_intervention, together, one_nat
+    )
 
 
 def replay_is_as_hooks(subject: Subject) -> str:

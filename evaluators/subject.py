@@ -14,9 +14,7 @@ from .cells import NotEvaluated
 from .interventions import Edit, capture, intervene
 from .models.load import LoadedModel
 from .replay import Replay
-
-TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-3}
-"""Largest difference allowed, relative to the largest value, for identities that rounding disturbs."""
+from .replay.body import TOLERANCE
 
 
 class Subject:
@@ -33,6 +31,7 @@ class Subject:
         self.sites = self.anatomy.sites(kinds)
         by_kind = ([site for site in self.sites if site.granularity == kind] for kind in kinds)
         self.some = tuple(site for mine in by_kind for site in few(mine))
+        # Largest difference, relative to the largest value, for identities that rounding disturbs.
         self.tolerance = max(TOLERANCE.get(model.dtype, 1e-4), 5e-2 * (model.located.spec.quantization is not None))
 
     @cached_property

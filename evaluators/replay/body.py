@@ -22,10 +22,10 @@ from .layout import Tile
 from .prompts import Prompts
 
 PROBE = 7
-"""Tokens of the rehearsal."""
+"""Tokens of the first rehearsal."""
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-3}
-"""Largest difference allowed between a layer and its rehearsal, relative to the largest value."""
+"""Largest difference between two ways to one tensor that is rounding, relative to the largest value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +50,22 @@ class Body:
     """
 
     def __init__(self, anatomy: Anatomy) -> None:
+        if anatomy.final_norm is None:
+            raise NotEvaluated("not_packed", f"{type(anatomy.decoder).__name__} has no final norm of a known name")
         self.anatomy = anatomy
         self._norms = [_known(norms, i) for i, norms in enumerate(anatomy.norms)]
         self._rotations: list[tuple[Tensor, Tensor] | None] = []
         self._length = 0
-        self._rehearse()
+        self.prepare(PROBE)
 
     def prepare(self, length: int) -> None:
-        """Make the pass ready for prompts of up to `length` tokens."""
+        """Make the pass ready for prompts of up to `length` tokens: rehearse with one of that length.
+
+        Raises:
+            NotEvaluated: as for the class; windows, for one, only show in long prompts.
+        """
         if length > self._length:
-            self._watch(length)
+            self._rehearse(length)
             self._length = length
 
     def embed(self, prompts: Prompts) -> Tensor:
@@ -99,7 +105,7 @@ class Body:
         return update if norms.after_operator is None else norms.after_operator(update)
 
     def _attention(self, layer: int, operator: nn.Module, normed: Tensor, call: Call) -> Tensor:
-        positions = call.tile.prompts.position[call.tile.full.source[: len(normed)]]
+        positions = call.tile.positions[: len(normed)]
         rotation = self._rotations[layer]
         clean = (call.clean[0], call.clean[1]) if call.clean else None
         output, _ = operator(
@@ -113,13 +119,12 @@ class Body:
         update: Tensor = output[0]
         return update
 
-    def _rehearse(self) -> None:
-        """Compare every layer with the model's own pass over some tokens."""
-        if self.anatomy.final_norm is None:
-            raise NotEvaluated("not_packed", f"{type(self.anatomy.decoder).__name__} has no final norm of a known name")
-        streams = self._watch(PROBE)
-        prompts = Prompts.of([_probe(self.anatomy)], streams[0].device)
-        tile = Tile(prompts, [[0]], [PROBE], torch.arange(PROBE))
+    @torch.no_grad()
+    def _rehearse(self, length: int) -> None:
+        """Compare every layer with the model's own pass over a prompt."""
+        prompts = Prompts.of([[i % self.anatomy.vocabulary for i in range(length)]], self.anatomy.device)
+        streams = self._watch(prompts.ids[None])
+        tile = Tile(prompts, [[0]], [length], torch.arange(length))
         try:
             with packed(self.anatomy.operators):
                 ours = [self.embed(prompts), *(self._layer(i, x, tile) for i, x in enumerate(streams[:-1]))]
@@ -127,9 +132,8 @@ class Body:
             raise NotEvaluated("not_packed", f"its layers cannot be run on packed rows: {error}") from error
         for i, (one, other) in enumerate(zip(ours, streams, strict=True)):
             if (one - other).abs().max() > TOLERANCE.get(other.dtype, 1e-4) * other.abs().max():
-                raise NotEvaluated(
-                    "not_packed", f"{f'layer {i - 1}' if i else 'the embedding'} is not what its parts give"
-                )
+                what = f"layer {i - 1}" if i else "the embedding"
+                raise NotEvaluated("not_packed", f"{what} is not what its parts give for {length} tokens")
 
     def _layer(self, layer: int, stream: Tensor, tile: Tile) -> Tensor:
         call = Call(tile, 1, ())
@@ -138,8 +142,11 @@ class Body:
             raise NotEvaluated("not_packed", f"the operator of layer {layer} does not call transformers' attention")
         return stream + self.mlp(layer, stream)
 
-    def _watch(self, length: int) -> list[Tensor]:
-        """The stream entering each layer and the final norm, of a prompt; takes down how operators rotate positions."""
+    def _watch(self, ids: Tensor) -> list[Tensor]:
+        """The stream entering each layer and the final norm in the model's own pass over [1, position] token ids.
+
+        Takes down how its operators rotate each position.
+        """
         rotations: list[tuple[Tensor, Tensor] | None] = []
         streams: list[Tensor] = []
 
@@ -152,7 +159,6 @@ class Body:
                 hooks.enter_context(visiting(_entering(self.anatomy, layer), streams.append))
                 hooks.callback(operator.register_forward_pre_hook(note, with_kwargs=True).remove)
             hooks.enter_context(visiting(_entering(self.anatomy, len(self.anatomy.layers)), streams.append))
-            ids = torch.tensor([_probe(self.anatomy, length)], device=self.anatomy.device)
             self.anatomy.decoder(input_ids=ids, use_cache=False)
         self._rotations = rotations
         return [stream[0] for stream in streams]
@@ -166,10 +172,6 @@ def _known(norms: Norms | None, layer: int) -> Norms:
 
 def _entering(anatomy: Anatomy, layer: int) -> Port:
     return anatomy.port(Site(layer, "residual"))
-
-
-def _probe(anatomy: Anatomy, length: int = PROBE) -> list[int]:
-    return [i % anatomy.vocabulary for i in range(length)]
 
 
 def _short_convolution(operator: Any, normed: Tensor, call: Call) -> Tensor:

@@ -67,7 +67,7 @@ class Replay:
         for site in {one.site for acting in sets for one in acting}:
             self.anatomy.port(site)
         collector = Collector(every, readout or Readout(), len(sets))
-        for which in self._way.batches(every):
+        for which in self._way.batches(every, collector.counts):
             some, measured = every.take(which), collector.rows(which)
             if not len(measured):
                 continue
@@ -94,7 +94,7 @@ class Replay:
         """
         (acting,), every = together([under]), self._prompts(prompts)
         kept: dict[Site, Tensor] = {}
-        for which in self._way.batches(every):
+        for which in self._way.batches(every, [0] * len(every.lengths)):
             some = every.take(which)
             for site, tensor in self._way.captures(some, sites, acting).items():
                 if site not in kept:
@@ -128,4 +128,11 @@ class Replay:
         return self.anatomy.unembedding(norm(stream))
 
     def _prompts(self, prompts: Sequence[Sequence[int]]) -> Prompts:
-        return Prompts.of(prompts, self.anatomy.device)
+        """The prompts, packed; from here on the way is one that is right for their lengths."""
+        packed = Prompts.of(prompts, self.anatomy.device)
+        try:
+            if isinstance(self._way, Tiling):
+                self._way.body.prepare(max(packed.lengths))
+        except NotEvaluated as reason:
+            self._way, self.fallback = Naive(self.anatomy), str(reason)
+        return packed

@@ -77,6 +77,11 @@ class Tile:
         return Layout(self._here(self._sources), self._bounds(self._owners))
 
     @cached_property
+    def positions(self) -> Tensor:
+        """Position in its prompt of every row."""
+        return self.prompts.position[self.full.source]
+
+    @cached_property
     def last(self) -> tuple[Layout, Tensor, Tensor]:
         """The measured rows alone.
 

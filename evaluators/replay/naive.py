@@ -38,8 +38,8 @@ class Naive:
     def __init__(self, anatomy: Anatomy) -> None:
         self.anatomy = anatomy
 
-    def batches(self, prompts: Prompts) -> Iterator[list[int]]:
-        """Which prompts go into one padded batch."""
+    def batches(self, prompts: Prompts, read: Sequence[int]) -> Iterator[list[int]]:
+        """Which prompts go into one padded batch, however many rows of each are read."""
         batch: list[int] = []
         for i in sorted(range(len(prompts.lengths)), key=prompts.lengths.__getitem__):
             if batch and (len(batch) + 1) * prompts.lengths[i] > TOKENS:

@@ -98,7 +98,7 @@ class Prompts:
 
 def chosen(positions: Positions, number: int) -> tuple[int, ...]:
     """The positions meant for one prompt of the run."""
-    mine = positions[number] if positions and isinstance(positions[0], tuple) else positions
+    mine = positions if not positions or isinstance(positions[0], int) else positions[number]
     return mine  # type: ignore[return-value]
 
 

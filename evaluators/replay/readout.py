@@ -160,7 +160,9 @@ class Collector:
     def __init__(self, prompts: Prompts, readout: Readout, sets: int) -> None:
         self.prompts, self.readout, self.sets = prompts, readout, sets
         self._rows = prompts.rows(readout.positions)
-        self._slots = tuple(accumulate((len(rows) for rows in self._rows), initial=0))
+        self.counts = tuple(len(rows) for rows in self._rows)
+        """How many rows of each prompt are read."""
+        self._slots = tuple(accumulate(self.counts, initial=0))
         self._values: dict[str, Tensor] = {}
         self._clean: dict[str, Tensor] = {}
 
@@ -188,5 +190,6 @@ class Collector:
         """Everything."""
         rows = torch.tensor([row for rows in self._rows for row in rows], device=self.prompts.ids.device)
         clean = {name: value[0] for name, value in self._clean.items()}
+        values = {name: self._values.get(name, value.new_zeros(0, *value.shape)) for name, value in clean.items()}
         where = self.prompts.prompt[rows].cpu(), self.prompts.position[rows].cpu()
-        return Measured(self._values, clean, *where, fallback)
+        return Measured(values, clean, *where, fallback)

@@ -36,29 +36,27 @@ class Tiling:
     def __init__(self, body: Body, memory: int) -> None:
         self.body, self.memory = body, memory
         anatomy = body.anatomy
-        weight = anatomy.embedding.weight
-        assert isinstance(weight, Tensor)
-        itemsize = weight.element_size()
+        itemsize = anatomy.dtype.itemsize
         self._row = itemsize * (4 * anatomy.hidden + 12 * anatomy.width)
         self._tape_row = itemsize * 3 * anatomy.width * len(anatomy.layers)
         self._logits_row = 4 * anatomy.vocabulary
         self._rows = max(1, memory // 2 // self._row)
-        if weight.device.type == "cpu":
+        if anatomy.device.type == "cpu":
             keep_freed_memory()
             self._rows = min(self._rows, CPU_ROWS)
 
-    def batches(self, prompts: Prompts) -> Iterator[list[int]]:
-        """Which prompts share a tape: similar in length, as many as a tile has room for."""
-        tokens = min(self._rows, self.memory // 4 // self._tape_row)
-        prompts_at_most = max(1, self.memory // 8 // self._logits_row)
+    def batches(self, prompts: Prompts, read: Sequence[int]) -> Iterator[list[int]]:
+        """Which prompts share a tape: similar in length, as many as there is room for; `read`: how many rows of each."""
+        most_tokens = min(self._rows, self.memory // 4 // self._tape_row)
+        most_read = self.memory // 8 // self._logits_row
         batch: list[int] = []
-        total = 0
+        tokens = rows = 0
         for i in sorted(range(len(prompts.lengths)), key=prompts.lengths.__getitem__):
-            if batch and (total + prompts.lengths[i] > tokens or len(batch) == prompts_at_most):
+            if batch and (tokens + prompts.lengths[i] > most_tokens or rows + read[i] > most_read):
                 yield batch
-                batch, total = [], 0
+                batch, tokens, rows = [], 0, 0
             batch.append(i)
-            total += prompts.lengths[i]
+            tokens, rows = tokens + prompts.lengths[i], rows + read[i]
         yield batch
 
     def logits(
@@ -71,7 +69,6 @@ class Tiling:
         ends, starts = _ends(prompts, measured), [_starts(together, prompts) for together in sets]
         kinds = [(layer, NEEDS.get(stage, ("residual",))) for layer, stage in map(joining, sets)]
         points = frozenset((layer, kind) for layer, needs in kinds for kind in needs)
-        self.body.prepare(max(prompts.lengths))
         tape = Tape(prompts, self.body.embed(prompts))
         whole = Tile(prompts, [[0] * len(ends)], ends, measured)
         clean_pass = Pass(self.body, whole, [()], tape).recording(points, notes=any(map(any, starts)))
@@ -82,7 +79,7 @@ class Tiling:
             if (mine := [starts[k] for k in numbers]) != tile.starts:
                 tile = Tile(prompts, mine, ends, measured)
             rolling = Pass(self.body, tile, [sets[k] for k in numbers], tape)
-            stream, at_once = rolling.run(), max(1, self.memory // 8 // clean[:, :1].numel() // self._logits_row)
+            stream, at_once = rolling.run(), max(1, self.memory // 4 // len(clean) // self._logits_row)
             for first in range(0, len(numbers), at_once):
                 some = range(first, min(first + at_once, len(numbers)))
                 yield [numbers[k] for k in some], self._logits(rolling, stream, some, clean)
@@ -90,7 +87,6 @@ class Tiling:
     def captures(self, prompts: Prompts, sites: Iterable[Site], under: Together) -> dict[Site, Tensor]:
         """What passes some sites, [row of the prompts, width], under interventions or, without any, as it is."""
         anatomy, every = self.body.anatomy, torch.arange(len(prompts.ids))
-        self.body.prepare(max(prompts.lengths))
         tape = Tape(prompts, self.body.embed(prompts))
         tile = Tile(prompts, [[0] * len(prompts.lengths)], prompts.lengths, every)
         points = frozenset((site.layer, site.granularity) for site in sites)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -202,6 +203,28 @@ def test_what_is_not_there_is_not_evaluated(intervention: Intervention, code: st
 def test_a_run_needs_tokens() -> None:
     with pytest.raises(NotEvaluated, match="a token"):
         Replay(micro("Qwen2")).run([[1], []], [])
+
+
+def test_a_window_that_shows_only_in_long_prompts_makes_the_run_fall_back() -> None:
+    model = micro("Mistral", sliding_window=10)
+    own = model.model.layers[1].self_attn.forward
+
+    def told_nothing(*args: Any, **kwargs: Any) -> Any:
+        """An attention whose window is in its mask alone."""
+        config = model.model.layers[1].self_attn.config
+        config.sliding_window, window = None, config.sliding_window
+        try:
+            return own(*args, **kwargs)
+        finally:
+            config.sliding_window = window
+
+    model.model.layers[1].self_attn.forward = told_nothing
+    replay = Replay(model)
+    assert replay.fallback is None
+    measured = replay.run(PROMPTS, [Intervention(Site(0, "mlp"), Zero())])
+    expected = Replay(model, packed=False).run(PROMPTS, [Intervention(Site(0, "mlp"), Zero())])
+    assert measured.fallback == "layer 1 is not what its parts give for 12 tokens"
+    assert torch.equal(measured.values["kl"], expected.values["kl"])
 
 
 def test_long_prompts_attend_by_the_fused_kernel() -> None:
