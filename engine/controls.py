@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..specs.kinds import load_plugins
@@ -30,10 +31,12 @@ class DrawnRun(NamedTuple):
     model: Located
     intervention: str
     seed: int
+    site: str | None = None
+    """Another component than the effect's."""
 
 
-Control = Callable[[Any, "Located", Iterable[Effect]], Iterator[DrawnRun]]
-"""(control spec, the claim's model, effects) -> runs."""
+Control = Callable[[Any, "Located", Sequence[Effect], Sequence[str]], Iterator[DrawnRun]]
+"""(control spec, the claim's model, effects, components of the sweep) -> runs."""
 
 _controls: dict[str, Control] = {}
 
@@ -48,7 +51,7 @@ def control(kind: str) -> Callable[[Control], Control]:
     return register
 
 
-def control_runs(spec: Any, model: Located, effects: Iterable[Effect]) -> Iterator[DrawnRun]:
+def control_runs(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
     """The runs of a claim's control.
 
     Raises:
@@ -56,22 +59,50 @@ def control_runs(spec: Any, model: Located, effects: Iterable[Effect]) -> Iterat
     """
     if spec.kind not in _controls:
         load_plugins(ENTRY_POINTS)
-    yield from _controls[spec.kind](spec, model, effects)
+    yield from _controls[spec.kind](spec, model, effects, sweep)
 
 
 @control("matched_norm_noise")
-def _matched_norm_noise(spec: Any, model: Located, effects: Iterable[Effect]) -> Iterator[DrawnRun]:
+def _matched_norm_noise(
+    spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]
+) -> Iterator[DrawnRun]:
     for effect in effects:
         for draw in range(spec.draws):
             yield DrawnRun(draw, effect, model, "matched_norm_noise", draw)
 
 
 @control("untrained_model")
-def _untrained_model(spec: Any, model: Located, effects: Iterable[Effect]) -> Iterator[DrawnRun]:
+def _untrained_model(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
     from ..evaluators.models.locate import untrained
 
-    effects = tuple(effects)
     for draw in range(spec.draws):
         other = untrained(model, draw)
         for effect in effects:
             yield DrawnRun(draw, effect, other, effect.intervention, effect.seed)
+
+
+@control("random_component")
+def _random_component(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
+    from ..evaluators.cells import NotEvaluated
+
+    for effect in effects:
+        others = [component for component in sweep if component != effect.site]
+        if len(others) < spec.draws:
+            what = f"random_component needs {spec.draws} components beside {effect.site}; the sweep has {len(others)}"
+            raise NotEvaluated("too_few_components", what)
+        chosen = random.Random(f"{effect.site} {effect.seed}").sample(others, spec.draws)
+        for draw, site in enumerate(chosen):
+            yield DrawnRun(draw, effect, model, effect.intervention, effect.seed, site)
+
+
+def twisted(kind: str) -> None:
+    """Register a control whose draws are the effect's own intervention with something in it drawn at random.
+
+    The evaluator is told `steer(4)|random_direction`, and the draw as seed.
+    """
+
+    @control(kind)
+    def runs(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
+        for effect in effects:
+            for draw in range(spec.draws):
+                yield DrawnRun(draw, effect, model, f"{effect.intervention}|{kind}", draw)

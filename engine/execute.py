@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..evaluators.cells import NotEvaluated
-from ..evaluators.registry import find_evaluator
+from ..evaluators.registry import Materials, find_evaluator
 from ..store import FinishedRun, Ledger, LedgerError, utc_now
 from .memo import generate_blocks
 from .plan import GroupStep, Plan
-from .resolve import Run
+from .resolve import Group, Run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..evaluators.models.load import LoadedModel
+    from ..evaluators.tasks.example import Block
 
 COMMIT_EVERY_S = 0.5
 
@@ -97,9 +98,20 @@ def _measure(step: GroupStep, workspace: Path, device: str) -> Iterable[tuple[Ru
     if [block.digest for block in blocks] != [block.digest for block in group.blocks]:
         raise NotEvaluated("suite_changed", "the suite's prompts changed between planning and measuring; audit again")
     runs = {run.cell: run for run in step.runs}
-    for result in find_evaluator(group.evaluator).measure(model, blocks, list(runs)):
+    materials = Materials(blocks, group.settings, *_more(group, workspace, device))
+    for result in find_evaluator(group.evaluator).measure(model, materials, list(runs)):
         run = runs[result.cell]
         yield run, FinishedRun(run.key, run.parts, result.values, utc_now(), result.seconds, device, _versions())
+
+
+def _more(group: Group, workspace: Path, device: str) -> tuple[tuple[Block, ...], LoadedModel | None]:
+    """The discovery examples and the other model, where the group has them."""
+    from ..evaluators.models.load import load
+
+    donor = load(group.donor, device) if group.donor else None
+    if not group.discovery:
+        return (), donor
+    return generate_blocks(group.suite, group.located, group.draw, workspace, "discovery"), donor
 
 
 def _set_threads(weights: int) -> None:

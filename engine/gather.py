@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..evaluators.cells import APPLIES, OF
 from ..evaluators.models.locate import Located
 from ..specs.canonical import digest
 from .execute import Failure
@@ -50,16 +51,30 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
     located = resolved.located
     assert isinstance(located, Located)
     arrays: dict[str, dict[Any, NDArray[np.float64]]] = {
-        role: {} for role in ("effect", "control", "clean", "positive_control")
+        role: {} for role in ("effect", "control", "clean", "positive_control", "denominator")
     }
+    counts, left_out = _counting(resolved, values, absent)
     for address, keys in resolved.series.items():
-        if address.arm not in absent:
-            quantity = _quantity(resolved, address)
-            arrays[address.role][_place(address)] = np.concatenate([values[key][quantity] for key in keys])
+        if address.arm in absent:
+            continue
+        place, quantity = _place(address), _quantity(resolved, address)
+
+        def series(name: str, keys: tuple[str, ...] = keys) -> NDArray[np.float64]:
+            return np.concatenate([values[key][name] for key in keys])[counts]
+
+        arrays[address.role][place] = series(quantity)
+        if address.role == "effect" and f"{quantity}{OF}" in values[keys[0]]:
+            arrays["denominator"][place] = series(f"{quantity}{OF}")
+    rows = [
+        (block.family, template, example)
+        for block in resolved.blocks
+        for template, example in zip(block.templates, block.examples, strict=True)
+    ]
+    rows = [rows[i] for i in np.flatnonzero(counts)]
     return Evidence(
-        families=tuple(block.family for block in resolved.blocks for _ in block.examples),
-        templates=tuple(template for block in resolved.blocks for template in block.templates),
-        examples=tuple(example for block in resolved.blocks for example in block.examples),
+        families=tuple(family for family, _, _ in rows),
+        templates=tuple(template for _, template, _ in rows),
+        examples=tuple(example for _, _, example in rows),
         effects=arrays["effect"],
         control=arrays["control"],
         positive=next(iter(arrays["positive_control"].values()), None),
@@ -68,9 +83,36 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
         look=standing.look,
         registered_before_data=standing.before_data,
         origin="measured",
-        layers=located.layers,
+        sweep=resolved.sweep,
         dtype=located.spec.dtype,
+        denominators=arrays["denominator"],
+        left_out=left_out,
     )
+
+
+def _counting(
+    resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]]
+) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    """Which examples of all blocks count, and why the others do not."""
+    import numpy as np
+
+    counts = np.ones(sum(len(block.examples) for block in resolved.blocks), dtype=bool)
+    left_out: dict[str, int] = {}
+
+    def leave_out(keep: NDArray[np.bool_], why: str) -> None:
+        nonlocal counts
+        if gone := int((counts & ~keep).sum()):
+            left_out[why] = gone
+        counts = counts & keep
+
+    for address, keys in resolved.series.items():
+        if address.arm not in absent and all(APPLIES in values[key] for key in keys):
+            keep = np.concatenate([values[key][APPLIES] for key in keys]) > 0
+            leave_out(keep, f"{address.site} is not in them")
+        if address.role == "clean" and address.arm not in absent and resolved.claim.metric.only == "clean_correct":
+            keep = np.concatenate([values[key]["exact_match"] for key in keys]) > 0
+            leave_out(keep, "the clean model does not answer them")
+    return counts, left_out
 
 
 def _quantity(resolved: Resolved, address: Address) -> str:

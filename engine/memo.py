@@ -19,7 +19,7 @@ from ..specs.suite import Suite
 
 if TYPE_CHECKING:
     from ..evaluators.models.locate import Located
-    from ..evaluators.tasks.example import Block
+    from ..evaluators.tasks.example import Block, Split
     from ..store import Ledger
 
 
@@ -50,19 +50,18 @@ class Memo:
             self._add("file", key, digest_file(path))
         return self._known["file"][key]
 
-    def blocks(self, suite: Suite, located: Located, draw: int) -> tuple[BlockInfo, ...]:
-        """The verification blocks of a draw of a suite under a model's tokenizer.
+    def blocks(self, suite: Suite, located: Located, draw: int, split: Split = "verification") -> tuple[BlockInfo, ...]:
+        """The blocks of a draw of a suite under a model's tokenizer.
 
         Raises:
             TaskError: the suite cannot be generated; the text says why.
         """
         rows = self._rows_digest(suite.jsonl) if suite.jsonl else None
         code, tokenizer = _generator_digest(), located.parts["tokenizer"]
-        key = digest(
-            "suite-memo", {"suite": suite, "tokenizer": tokenizer, "draw": draw, "rows": rows, "generator": code}
-        )
+        parts = {"suite": suite, "tokenizer": tokenizer, "draw": draw, "rows": rows, "generator": code, "split": split}
+        key = digest("suite-memo", parts)
         if key not in self._known["suite"]:
-            infos = [_info(block) for block in generate_blocks(suite, located, draw, self._workspace)]
+            infos = [_info(block) for block in generate_blocks(suite, located, draw, self._workspace, split)]
             self._add("suite", key, json.dumps([asdict(info) for info in infos]))
         return self._infos(key)
 
@@ -98,13 +97,15 @@ def _generator_digest() -> str:
     return source_digest()
 
 
-def generate_blocks(suite: Suite, located: Located, draw: int, workspace: Path) -> tuple[Block, ...]:
-    """The verification prompts themselves, tokenized for a model."""
+def generate_blocks(
+    suite: Suite, located: Located, draw: int, workspace: Path, split: Split = "verification"
+) -> tuple[Block, ...]:
+    """The prompts themselves, tokenized for a model."""
     from tokenizers import Tokenizer
 
     from ..evaluators.tasks import generate
 
-    return generate(suite, Tokenizer.from_file(str(located.tokenizer_file)), "verification", draw, workspace)
+    return generate(suite, Tokenizer.from_file(str(located.tokenizer_file)), split, draw, workspace)
 
 
 def _info(block: Block) -> BlockInfo:

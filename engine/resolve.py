@@ -7,21 +7,22 @@ and the claim ends Pending.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..evaluators.cells import Cell, NotEvaluated, cell_key, cell_parts
 from ..evaluators.models.locate import Absent, Located, locate
 from ..evaluators.registry import find_version
 from ..evaluators.tasks import TaskError
-from ..specs.canonical import digest
+from ..specs.canonical import canonical, digest
 from ..specs.claim import MeasuredClaim
-from ..specs.interventions import label
+from ..specs.interventions import label, word
 from ..specs.library import Library
+from ..specs.metrics.base import Metric
 from ..specs.model import Model
-from ..specs.sites import ALL_LAYERS, Site, granularity_of, sites
+from ..specs.sites import ALL_LAYERS, granularity_of
 from ..specs.suite import Suite
 from .controls import Effect, control_runs
 from .grade.evidence import Ref, intervention_label
@@ -30,6 +31,9 @@ from .memo import BlockInfo, Memo
 
 CLEAN = "-"
 """The site of a pass without intervention."""
+
+CHECKS = "ablation"
+"""The evaluator of the clean pass and the positive control, whatever a claim's own is."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,29 @@ class Group:
     blocks: tuple[BlockInfo, ...]
     evaluator: str
     version: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the metric says beside components, interventions and quantity."""
+    discovery: tuple[BlockInfo, ...] = ()
+    """The examples that the evaluator learns from."""
+    donor: Located | None = None
+    """Another model, where the metric names one."""
 
     @cached_property
     def key(self) -> str:
         """Groups with equal keys are the same group (64 hex digits)."""
         blocks = [block.digest for block in self.blocks]
-        return digest("group", {"model": self.located.parts, "blocks": blocks, "evaluator": self.evaluator})
+        parts = {"model": self.located.parts, "blocks": blocks, "evaluator": self.evaluator, "more": self.more}
+        return digest("group", parts)
+
+    @cached_property
+    def more(self) -> Mapping[str, str]:
+        """Parts of a cell's key that not every evaluator has."""
+        parts = {f"donor.{name}": value for name, value in (self.donor.parts if self.donor else {}).items()}
+        if self.settings:
+            parts["settings"] = canonical(self.settings)
+        if self.discovery:
+            parts["discovery"] = digest("discovery", [block.digest for block in self.discovery])
+        return parts
 
     @cached_property
     def pool(self) -> str:
@@ -86,12 +107,16 @@ class Resolved:
     bound: str
     draw: int
     located: Located | Absent
+    sweep: tuple[str, ...] = ()
+    """Labels of the components that the claim compares."""
     blocks: tuple[BlockInfo, ...] = ()
     series: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     """Address -> keys of its runs, one a block, in the order of the blocks."""
     runs: dict[str, Run] = field(default_factory=dict)
     absent: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Arm -> (code, reason)."""
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Parts of the runs' keys that not every evaluator has."""
     data: tuple[str, ...] = ()
     """What the main arm looks at, as registrations name it; the evaluator's version is no part of it."""
 
@@ -132,11 +157,11 @@ class Resolver:
             resolved.absent["main"] = (located.reason, _how_to_get(located))
             return resolved
         try:
-            group = self._group(located, suite, draw, claim.metric.evaluator)
-            resolved.blocks = group.blocks
-            for address, run_group, intervention, seed in self._series(claim, group):
-                site = CLEAN if address.role == "clean" else address.site
-                self._add(resolved, address, run_group, (site, intervention, seed))
+            resolved.sweep = claim.metric.sweep(located.frame)
+            group = self._group(located, suite, draw, claim.metric)
+            resolved.blocks, resolved.more = group.blocks, group.more
+            for address, run_group, cell in self._series(claim, group, resolved.sweep):
+                self._add(resolved, address, run_group, cell)
         except (NotEvaluated, FormError) as error:
             resolved.absent["main"] = (error.code, str(error))
         except TaskError as error:
@@ -144,20 +169,25 @@ class Resolver:
         resolved.data = tuple(sorted(_data_items(resolved)))
         return resolved
 
-    def _series(self, claim: MeasuredClaim, group: Group) -> Iterator[tuple[Address, Group, str, int]]:
-        form, swept = find_form(claim.expect.form), _sweep(claim, group.located)
-        yield Address("clean", "clean", "none", CLEAN, 0), group, "none", 0
-        yield Address("positive_control", "positive_control", "zero", ALL_LAYERS, 0), group, "zero", 0
-        effects = form.effects(claim, swept)
+    def _series(
+        self, claim: MeasuredClaim, group: Group, sweep: tuple[str, ...]
+    ) -> Iterator[tuple[Address, Group, tuple[str, str, int]]]:
+        """What fills each place of the evidence: (component, intervention, seed), measured in a group."""
+        form, checks = find_form(claim.expect.form), self._group(group.located, group.suite, group.draw)
+        yield Address("clean", "clean", "none", CLEAN, 0), checks, (CLEAN, "none", 0)
+        yield Address("positive_control", "positive_control", "zero", ALL_LAYERS, 0), checks, (ALL_LAYERS, "zero", 0)
+        effects = form.effects(claim, sweep)
         for arm, value in _values(claim):
             for effect in _at(effects, value):
                 name = label(effect.intervention, effect.seed)
-                yield Address("effect", arm, name, effect.site, 0), group, effect.intervention, effect.seed
-        stand_ins = _at(form.controls(claim, swept), claim.counterfactual)
-        for run in control_runs(claim.control, group.located, stand_ins):
-            other = self._group(run.model, group.suite, group.draw, group.evaluator)
+                cell = effect.site, effect.intervention, effect.seed
+                yield Address("effect", arm, name, effect.site, 0), group, cell
+        stand_ins = _at(form.controls(claim, sweep), claim.counterfactual)
+        for run in control_runs(claim.control, group.located, stand_ins, sweep):
+            other = self._group(run.model, group.suite, group.draw, claim.metric)
             name = label(run.effect.intervention, run.effect.seed)
-            yield Address("control", "control", name, run.effect.site, run.draw), other, run.intervention, run.seed
+            cell = run.site or run.effect.site, run.intervention, run.seed
+            yield Address("control", "control", name, run.effect.site, run.draw), other, cell
 
     def _add(self, resolved: Resolved, address: Address, group: Group, what: tuple[str, str, int]) -> None:
         if address in resolved.series:
@@ -170,14 +200,27 @@ class Resolver:
         known = self._runs.get((group.key, cell))
         if known is None:
             evaluator = (group.evaluator, group.version)
-            parts = cell_parts(cell, group.located.parts, block.digest, group.pool, evaluator)
+            parts = cell_parts(cell, group.located.parts, block.digest, group.pool, evaluator, group.more)
             known = self._runs[group.key, cell] = Run(cell_key(parts), parts, cell, group)
         return known
 
-    def _group(self, located: Located, suite: Suite, draw: int, evaluator: str) -> Group:
-        version = find_version(evaluator)
-        group = Group(located, suite, draw, self._memo.blocks(suite, located, draw), evaluator, version)
+    def _group(self, located: Located, suite: Suite, draw: int, metric: Metric | None = None) -> Group:
+        evaluator, blocks = metric.evaluator if metric else CHECKS, self._memo.blocks(suite, located, draw)
+        group = Group(located, suite, draw, blocks, evaluator, find_version(evaluator))
+        if metric:
+            group = replace(group, settings=metric.settings(), donor=self._donor(metric))
+            if metric.DISCOVERY:
+                group = replace(group, discovery=self._memo.blocks(suite, located, draw, "discovery"))
         return self._groups.setdefault(group.key, group)
+
+    def _donor(self, metric: Metric) -> Located | None:
+        named = getattr(metric, "donor", None)
+        if named is None:
+            return None
+        found = self._locate(named if isinstance(named, Model) else self._library.model(named))
+        if isinstance(found, Absent):
+            raise NotEvaluated(found.reason, _how_to_get(found))
+        return found
 
     def _locate(self, model: Model) -> Located | Absent:
         key = digest("model", model)
@@ -191,10 +234,6 @@ def _how_to_get(absent: Absent) -> str:
     return f"{absent.message}; `{absent.command}` fetches them{size}" if absent.command else absent.message
 
 
-def _sweep(claim: MeasuredClaim, located: Located) -> tuple[Site, ...]:
-    return sites(claim.metric.sites.granularities, located.layers)
-
-
 def _values(claim: MeasuredClaim) -> Iterator[tuple[str, object]]:
     yield "main", claim.counterfactual
     for value in claim.robustness:
@@ -203,7 +242,7 @@ def _values(claim: MeasuredClaim) -> Iterator[tuple[str, object]]:
 
 def _at(refs: tuple[Ref, ...], value: object) -> tuple[Effect, ...]:
     """The effects a form refers to, where the claim's own value is `value`."""
-    own = getattr(value, "intervention")  # noqa: B009 - any intervention spec, also another package's
+    own = word(value)
     return tuple(
         Effect(ref.intervention or own, 0 if ref.intervention else getattr(value, "seed", 0), ref.site) for ref in refs
     )
@@ -224,6 +263,7 @@ def _data_items(resolved: Resolved) -> set[str]:
                 "evaluator": evaluator,
                 "granularity": granularity_of(address.site),
                 "intervention": address.intervention,
+                **resolved.more,
             },
         )
         for address in resolved.series

@@ -1,5 +1,6 @@
-"""evaluators: ablation: what changes at the answer position when one site's update is replaced.
+"""evaluators: ablation: what changes at the answer position when a component's update is replaced.
 
+A component is a site, or several sites at once, at every token or at those of one class (`specs.sites`).
 Quantities per example: `kl` = KL(clean || ablated) of the next token in nats; `target_logprob_drop` =
 clean minus ablated log p(target) in nats; `logit_diff_drop` = the same for logit(target) -
 logit(wrong target). The clean pass gives `target_logprob`, `logit_diff`, `exact_match` (greedy, whole
@@ -17,15 +18,28 @@ import torch
 from torch import Tensor
 
 from ..specs.canonical import digest
-from ..specs.sites import ALL_LAYERS, Site, parse_site, sites
-from .cells import POOLED, Cell, CellResult, NotEvaluated
+from ..specs.sites import ALL_LAYERS, GRANULARITIES, SITE_KINDS, Component, Site, SiteKind, parse_component, sites
+from .cells import APPLIES, POOLED, Cell, CellResult, NotEvaluated
 from .exact_match import exact_matches
 from .models.load import LoadedModel
+from .positions import Places
 from .proofs import prove
 from .quantities import kl_divergence
+from .registry import Materials
 from .replay.engine import Replay
+from .replay.prompts import Positions
 from .replay.readout import Readout, kl, log_probability, logit_difference, logits
-from .replay.values import Constant, Donor, Intervention, MatchedNormNoise, ResidualZero, Together, Value, Zero
+from .replay.values import (
+    Constant,
+    Donor,
+    Intervention,
+    MatchedNormNoise,
+    Noise,
+    ResidualZero,
+    Together,
+    Value,
+    Zero,
+)
 from .tasks.example import Block, Example
 
 AT_ONCE = 64
@@ -38,9 +52,10 @@ POOL_BYTES = 256 * 2**20
 class Ablation:
     """See the module's docstring."""
 
-    def measure(self, model: LoadedModel, blocks: Sequence[Block], cells: Sequence[Cell]) -> Iterator[CellResult]:
+    def measure(self, model: LoadedModel, materials: Materials, cells: Sequence[Cell]) -> Iterator[CellResult]:
         """Yield one result a cell; cells of a few sites at a time, so that they share what was captured there."""
-        prove(model, blocks[0].examples[:4])
+        blocks = materials.blocks
+        prove(model, blocks[0].examples[:4], kinds_of(cells))
         bench = Bench(model, blocks)
         for cell in (cell for cell in cells if cell.intervention == "none"):
             start = time.perf_counter()
@@ -67,6 +82,7 @@ class Bench:
         self.replay = Replay(model.module)
         self.blocks = {block.family: block for block in blocks}
         self.donors = Donors([example for block in blocks for example in block.examples])
+        self.places = Places(model.tokenizer)
         self._captured: dict[Site, Tensor] = {}
 
     def clean_values(self, family: str) -> dict[str, list[float]]:
@@ -93,7 +109,16 @@ class Bench:
             f"{name}_drop": measured.clean[name] - measured.values[name] for name in ("target_logprob", "logit_diff")
         }
         values = {"kl": measured.values["kl"], **drops}
-        return [{name: value[row].double().tolist() for name, value in values.items()} for row in range(len(cells))]
+        return [
+            {name: value[row].double().tolist() for name, value in values.items()} | self._applies(cell, examples)
+            for row, cell in enumerate(cells)
+        ]
+
+    def _applies(self, cell: Cell, examples: Sequence[Example]) -> dict[str, list[float]]:
+        """Which examples have tokens of the component's class; nothing where it acts at every token."""
+        if cell.site == ALL_LAYERS or (at := parse_component(cell.site).positions) is None:
+            return {}
+        return {APPLIES: [float(bool(self.places(example, at))) for example in examples]}
 
     def by_captures(self, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
         """Cells, sorted by site, in groups for whose sites everything that they take from other prompts can be held."""
@@ -102,8 +127,8 @@ class Bench:
         groups = [list(mine) for _, mine in groupby(cells, lambda cell: cell.site)]
         for first in range(0, len(groups), room):
             some = [cell for group in groups[first : first + room] for cell in group]
-            wanted = sorted({cell.site for cell in some if cell.intervention in POOLED})
-            self._capture([parse_site(label) for label in wanted])
+            pooled = {cell.site for cell in some if cell.intervention in POOLED}
+            self._capture(sorted({site for label in pooled for site in parse_component(label).sites}))
             yield some
 
     def _capture(self, wanted: Sequence[Site]) -> None:
@@ -128,8 +153,13 @@ class Bench:
                 raise NotEvaluated("no_such_intervention", f"{cell.intervention} at all layers is not defined")
             every = sites(("layer",), len(self.replay.anatomy.layers))
             return tuple(Intervention(site, Zero()) for site in every)
-        site = parse_site(cell.site)
-        return (Intervention(site, self._value(cell, site, examples)),)
+        component = parse_component(cell.site)
+        positions = self._positions(component, examples)
+        return tuple(Intervention(site, self._value(cell, site, examples), positions) for site in component.sites)
+
+    def _positions(self, component: Component, examples: Sequence[Example]) -> Positions | None:
+        at = component.positions
+        return None if at is None else tuple(self.places(example, at) for example in examples)
 
     def _value(self, cell: Cell, site: Site, examples: Sequence[Example]) -> Value:
         match cell.intervention:
@@ -142,10 +172,17 @@ class Bench:
                 return Constant(updates.double().mean(0).to(updates.dtype))
             case "resample":
                 return Donor(self._updates(site), torch.tensor(self.donors.tokens_for(examples, cell.seed)))
-            case "matched_norm_noise":
-                seed = digest("noise", [cell.site, cell.family, cell.seed])
-                return MatchedNormNoise(int(seed[:12], 16))
+            case "matched_norm_noise" | "noise":
+                seed = int(digest("noise", [cell.site, cell.family, cell.seed])[:12], 16)
+                return MatchedNormNoise(seed) if cell.intervention == "matched_norm_noise" else Noise(seed)
         raise NotEvaluated("no_such_intervention", f"{cell.intervention} at {cell.site} is not defined")
+
+
+def kinds_of(cells: Sequence[Cell]) -> tuple[SiteKind, ...]:
+    """The kinds of sites that cells are about, and those that every layer has: what proofs are asked for."""
+    labels = {cell.site for cell in cells} - {ALL_LAYERS, "-"}
+    kinds = {site.granularity for label in labels for site in parse_component(label).sites}
+    return tuple(kind for kind in SITE_KINDS if kind in kinds or kind in GRANULARITIES)
 
 
 class Donors:
@@ -193,3 +230,6 @@ def _order(cell: Cell) -> tuple[str, str, str, int]:
 
 def _prompts(examples: Sequence[Example]) -> list[tuple[int, ...]]:
     return [example.clean_ids for example in examples]
+
+
+EVALUATOR = Ablation

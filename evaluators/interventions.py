@@ -6,6 +6,7 @@ the tensor that passes there. With `update` that tensor at every position, all o
     zero                 0                  (at a layer: the block becomes the identity, a skip)
     mean                 m                  (mean update over positions and prompts)
     resample             u'                 (the update of another prompt)
+    noise                |update| n / |n|
     matched_norm_noise   update + |update| n / |n|
     residual_zero        -(what came in)    (named artefact: the stream itself becomes zero)
 
@@ -53,6 +54,12 @@ def add_matched_norm(direction: Tensor) -> Edit:
     """The update is kept and a vector of its own norm is added along `direction` [batch, position, d_model]."""
     unit = direction / direction.norm(dim=-1, keepdim=True)
     return lambda update, before: update + update.norm(dim=-1, keepdim=True) * unit.to(update)
+
+
+def matched_norm(direction: Tensor) -> Edit:
+    """The update is a vector of its own norm along `direction` [batch, position, d_model]."""
+    unit = direction / direction.norm(dim=-1, keepdim=True)
+    return lambda update, before: update.norm(dim=-1, keepdim=True) * unit.to(update)
 
 
 def replaced(out: Tensor, before: Tensor, edit: Edit) -> Tensor:

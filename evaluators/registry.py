@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .cells import Cell, CellResult, NotEvaluated
 
@@ -16,10 +18,24 @@ ENTRY_POINTS = "mi_atlas.evaluators"
 """Group of entry points whose modules register evaluators."""
 
 
+@dataclass(frozen=True)
+class Materials:
+    """What a group of cells is measured with, beside the model."""
+
+    blocks: Sequence[Block]
+    """The examples of one draw of a suite, one block a family."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the claim's metric says beside components, interventions and quantity."""
+    discovery: Sequence[Block] = ()
+    """The suite's discovery examples, for evaluators that learn something first; no template is in both."""
+    donor: LoadedModel | None = None
+    """Another model, where the metric names one."""
+
+
 class Evaluator(Protocol):
     """Measures cells of one model over the blocks of one draw of a suite."""
 
-    def measure(self, model: LoadedModel, blocks: Sequence[Block], cells: Sequence[Cell]) -> Iterator[CellResult]:
+    def measure(self, model: LoadedModel, materials: Materials, cells: Sequence[Cell]) -> Iterator[CellResult]:
         """Yield one result a cell, in any order.
 
         Raises:
@@ -27,6 +43,12 @@ class Evaluator(Protocol):
         """
         ...
 
+
+OURS = {"ablation": 2}
+"""Our own evaluators and their versions: file `NAME.py` here, with a class `EVALUATOR`.
+
+A version is raised whenever the numbers would change: it is part of every key.
+"""
 
 _evaluators: dict[str, tuple[int, Callable[[], type[Evaluator]]]] = {}
 
@@ -44,11 +66,15 @@ def evaluator(name: str, version: int) -> Callable[[Callable[[], type[Evaluator]
     return register
 
 
-@evaluator("ablation", version=2)
-def _ablation() -> type[Evaluator]:
-    from .ablation import Ablation
+def _our(name: str) -> Callable[[], type[Evaluator]]:
+    def load() -> type[Evaluator]:
+        found: type[Evaluator] = import_module(f".{name}", __package__).EVALUATOR
+        return found
 
-    return Ablation
+    return load
+
+
+_evaluators.update({name: (version, _our(name)) for name, version in OURS.items()})
 
 
 def find_version(name: str) -> int:

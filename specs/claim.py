@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 from . import controls, forms, interventions, kinds, metrics  # noqa: F401 - each registers its kinds
 from .base import ClaimId, Many, Spec, Text
 from .canonical import digest
+from .metrics.base import Metric, SweptMetric
 from .model import Model
 from .sites import granularity_of
 from .suite import Suite
@@ -97,7 +98,7 @@ class MeasuredClaim(_Prose):
 
     @model_validator(mode="after")
     def _consistent(self) -> MeasuredClaim:
-        for check in (_check_components, _check_scale, _check_robustness):
+        for check in (_check_components, _check_scale, _check_interventions, _check_robustness):
             if problem := check(self):
                 raise ValueError(problem)
         return self
@@ -109,7 +110,7 @@ class MeasuredClaim(_Prose):
             {
                 "model": model.model_dump(mode="json", exclude={"model", "notes"}),
                 "suite": suite.model_dump(mode="json", exclude={"suite", "notes"}),
-                "metric": self.metric,
+                "metric": self.metric.model_dump(mode="json", exclude_defaults=True),
                 "counterfactual": self.counterfactual,
                 "robustness": self.robustness,
                 "control": self.control.model_dump(mode="json", exclude=set(_margin(self.control))),
@@ -160,24 +161,46 @@ def _components(expect: Any) -> dict[str, str]:
 
 
 def _check_components(claim: MeasuredClaim) -> str | None:
-    if not isinstance(claim.metric, metrics.AblationMetric):
+    if not isinstance(claim.metric, SweptMetric):
         return None
-    swept = claim.metric.sites.granularities
+    sites = claim.metric.sites
     for field, component in _components(claim.expect).items():
-        if granularity_of(component) not in swept:
-            return f"expect.{field} names `{component}`, but metric.sites sweeps {', '.join(swept)} only"
+        named, _, at = component.partition("@")
+        if granularity_of(component) not in sites.granularities:
+            return f"expect.{field} names `{component}`, but metric.sites sweeps {', '.join(sites.granularities)} only"
+        if (at or None) not in sites.classes:
+            swept = ", ".join(each or "every token" for each in sites.classes)
+            return f"expect.{field} names `{component}`, but metric.sites.positions sweeps {swept} only"
+        if named.count("+") + 1 != sites.together:
+            return f"expect.{field} names `{component}`, but metric.sites.together sweeps {sites.together} at once"
     return None
 
 
 def _check_scale(claim: MeasuredClaim) -> str | None:
-    quantity = getattr(claim.metric, "quantity", None)
-    if quantity != "kl" and isinstance(claim.expect, forms.TopComponent | forms.Ratio):
-        form = claim.expect.form
-        return f"metric.quantity {quantity} can be negative: form {form} compares on the log scale and needs kl"
-    if quantity == "kl" and isinstance(claim.expect, forms.Threshold):
+    quantity, logarithmic = claim.metric.quantity, claim.metric.kind.scale == "log"
+    if not logarithmic and isinstance(claim.expect, forms.Ratio):
+        positive = [name for name, kind in claim.metric.QUANTITIES.items() if kind.scale == "log"]
+        needs = f"needs {' or '.join(positive)}" if positive else f"is not for evaluator {claim.metric.evaluator}"
+        return f"metric.quantity {quantity} can be negative: form ratio compares on the log scale and {needs}"
+    if logarithmic and isinstance(claim.expect, forms.Threshold):
         for field in ("at_least", "at_most"):
             if (bound := getattr(claim.expect, field)) is not None and bound <= 0:
-                return f"expect.{field} {bound} is no bound on KL: it must be positive"
+                return f"expect.{field} {bound} is no bound on {quantity}: it must be positive"
+    return None
+
+
+def _check_interventions(claim: MeasuredClaim) -> str | None:
+    metric: Metric = claim.metric
+    values = {"counterfactual": claim.counterfactual} | {
+        f"robustness[{i}]": value for i, value in enumerate(claim.robustness)
+    }
+    for field, value in values.items():
+        if metric.INTERVENTIONS is not None and value.intervention not in metric.INTERVENTIONS:
+            known = ", ".join(metric.INTERVENTIONS)
+            return f"{field} is `{value.intervention}`, but evaluator {metric.evaluator} knows {known}"
+    if metric.CONTROLS is not None and claim.control.kind not in metric.CONTROLS:
+        known = ", ".join(metric.CONTROLS)
+        return f"control.kind is `{claim.control.kind}`, but evaluator {metric.evaluator} knows {known}"
     return None
 
 

@@ -37,6 +37,18 @@ class UntrainedModel(Spec):
     """The effect must exceed the typical untrained model's by this factor."""
 
 
+@kind("control")
+class RandomComponent(Spec):
+    """The same intervention at other components of the sweep, drawn at random: most of them must matter less."""
+
+    kind: Literal["random_component"]
+    """random_component"""
+    draws: Draws = 20
+    """Distinct components, of which the sweep must have so many beside the claim's own."""
+    ratio: Margin = 1.5
+    """The effect must exceed the typical draw's by this factor."""
+
+
 @kind("positive_control")
 class SkipAllLayers(Spec):
     """Every decoder layer is skipped at once: a metric that does not move under this is dead."""

@@ -16,7 +16,7 @@ Scope = Literal["in_suite", "beyond_suite"]
 
 @kind("expect")
 class TopComponent(Spec):
-    """One site has the largest typical effect (mean log KL) of all sites of the sweep."""
+    """One component has the largest typical effect of the sweep: mean log KL; for a signed quantity the mean."""
 
     form: Literal["top_component"]
     """top_component"""
@@ -55,7 +55,7 @@ class Side(Spec):
 
     component: SitePattern
     """The site or sites."""
-    intervention: Literal["zero", "mean", "resample", "residual_zero"] | None = None
+    intervention: Literal["zero", "mean", "resample", "noise", "residual_zero"] | None = None
     """Instead of the counterfactual's; residual_zero is the artefact, allowed only here."""
 
     @model_validator(mode="after")

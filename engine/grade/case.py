@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...specs.sites import sites
 from .answer import Alphas, Answer, answer
 from .degenerate import dead_positive_control
 from .evidence import Evidence, Ref, intervention_label
@@ -66,7 +65,7 @@ def read(claim: MeasuredClaim, evidence: Evidence) -> Case | tuple[Fault, Table 
         FormError: the claim cannot be decided on this model.
     """
     form = find_form(claim.expect.form)
-    swept = sites(claim.metric.sites.granularities, evidence.layers)
+    swept = evidence.sweep
     own = intervention_label(claim.counterfactual)
     refs = form.effects(claim, swept)
     if fault := _unreadable(evidence, refs, own):
@@ -159,7 +158,7 @@ def _read_robustness(case: Case, refs: tuple[Ref, ...]) -> None:
 
 def _read_control(case: Case) -> None:
     form, arm, control = case.form, case.main, case.evidence.control
-    refs = form.controls(case.claim, arm.sites)
+    refs = form.controls(case.claim, arm.sweep)
     numbers = sorted(set.intersection(*({key[2] for key in control if key[:2] == arm.place(ref)} for ref in refs)))
     if _missing(case, "control", bool(numbers)):
         return

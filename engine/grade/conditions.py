@@ -91,7 +91,7 @@ def _precision(case: Case) -> Condition:
     table, dtype = case.main.table, case.evidence.dtype
     if table.full_precision:
         return Condition("precision", True, dtype)
-    ref, *_ = case.form.controls(case.claim, case.main.sites)
+    ref, *_ = case.form.controls(case.claim, case.main.sweep)
     under = float((abs(case.main.series(ref)) <= table.log_floor).mean())
     detail = f"{dtype}: {100 * under:.0f}% of the values lie under the floor {table.log_floor:.2g}"
     return Condition("precision", under <= FLOORED, f"{detail}{'' if under <= FLOORED else ': screening only'}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ...specs.interventions import label
+from ...specs.interventions import label, word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,12 +58,16 @@ class Evidence:
     """How often this claim has been looked at on new evidence, from 1."""
     registered_before_data: bool
     origin: Origin
-    layers: int
-    """Decoder layers of the model."""
+    sweep: tuple[str, ...]
+    """Labels of the components that the claim compares in this model."""
     dtype: str
     """Number format the model ran in, such as float32."""
+    denominators: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
+    """Of a share: place of an effect -> what its values are a share of."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Why examples do not count -> how many of the suite's."""
 
 
 def intervention_label(value: Any) -> str:
     """How evidence names an intervention spec."""
-    return label(value.intervention, getattr(value, "seed", 0))
+    return label(word(value), getattr(value, "seed", 0))

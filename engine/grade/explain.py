@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .evidence import intervention_label
 from .inference import missable_share
 from .words import against, confidence, number, probability, quantity, several
 
@@ -99,7 +100,7 @@ def short_explanation(claim: MeasuredClaim, table: Table | None, reason: str) ->
 def _heading(claim: MeasuredClaim, table: Table | None, alpha: float) -> tuple[str, str]:
     expect = claim.expect.model_dump(exclude={"form", "scope"}, exclude_none=True)
     said = ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in expect.items())
-    what = f"{claim.metric.quantity} under {claim.counterfactual.intervention}"
+    what = f"{claim.metric.quantity} under {intervention_label(claim.counterfactual)}"
     scope = SCOPES.get(claim.expect.scope, claim.expect.scope)
     if table:
         families = table.layout.families
@@ -114,7 +115,8 @@ def _counts(table: Table) -> str:
     """Raw prompts, and what is left of them as independent units."""
     families = len(table.layout.families)
     units = f"{table.n_templates} templates in {families} famil{'y' if families == 1 else 'ies'}"
-    return f"units: {table.n_raw} examples, {table.n} distinct, {units}"
+    gone = "".join(f", {count} left out ({why})" for why, count in table.left_out.items())
+    return f"units: {table.n_raw} examples, {table.n} distinct, {units}{gone}"
 
 
 def _bound(answer: Answer) -> tuple[float, str]:

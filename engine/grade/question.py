@@ -11,7 +11,6 @@ from .evidence import Ref
 
 if TYPE_CHECKING:
     from ...specs.claim import MeasuredClaim
-    from ...specs.sites import Site
     from .evidence import Floats
     from .table import Table
 
@@ -28,8 +27,8 @@ class Arm:
     """One arm of a claim: the distinct examples, read at one intervention value."""
 
     claim: MeasuredClaim
-    sites: tuple[Site, ...]
-    """All sites of the sweep."""
+    sweep: tuple[str, ...]
+    """Labels of all components of the sweep."""
     table: Table
     own: str
     """Label of the arm's intervention value."""
@@ -41,6 +40,10 @@ class Arm:
     def series(self, ref: Ref) -> Floats:
         """Values of a series (n,), in the quantity's unit."""
         return self.table.series(self.place(ref))
+
+    def denominators(self, ref: Ref) -> Floats:
+        """What a share's series is a share of (n,)."""
+        return self.table.denominators(self.place(ref))
 
     def draws(self, ref: Ref, numbers: Sequence[int]) -> Floats:
         """Values of the control draws that stand in for a series (draws, n)."""
@@ -60,10 +63,13 @@ class Scale:
     """Beyond which the claim is refuted; the bound itself, unless the form leaves a gap."""
     sign: int = 1
     """+1: at least; -1: at most."""
+    origin: float = 0.0
+    per: float = 1.0
+    """A share is compared as numerator - origin * denominator; shown is origin + that / mean denominator."""
 
     def shown(self, value: float) -> float:
         """A value as a person reads it."""
-        return math.exp(min(value, 700.0)) if self.logarithmic else value
+        return math.exp(min(value, 700.0)) if self.logarithmic else self.origin + value / self.per
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ class Table:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self.n_raw = len(evidence.examples)
+        self.n_raw, self.left_out = len(evidence.examples), evidence.left_out
         self._kept = self._distinct_examples()
         keys = [(evidence.families[i], evidence.templates[i]) for i in self._kept]
         firsts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
@@ -65,6 +65,14 @@ class Table:
         """
         values = self._evidence.effects[place]
         return np.asarray(values[self._kept])
+
+    def denominators(self, place: tuple[str, str]) -> Floats:
+        """What a share's series is a share of (n,).
+
+        Raises:
+            KeyError: the evidence does not have it.
+        """
+        return np.asarray(self._evidence.denominators[place][self._kept])
 
     def draws(self, place: tuple[str, str], numbers: Iterable[int]) -> Floats:
         """Values of control draws that stand in for a series, (draws, n)."""

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from ...specs.canonical import digest, digest_file
 from ...specs.model import Model
+from ...specs.sites import Frame
 from ..pocket import packaged
 
 NONE = "-"
@@ -56,8 +57,15 @@ class Located:
     """Size of the weights on disk, adapter included."""
     adapter: Path | None = None
     """Folder of the PEFT adapter."""
+    heads: tuple[int, ...] = ()
+    """Query heads of each layer; 0 where its operator is no attention. Empty: config.json does not say."""
     untrained: int | None = None
     """Seed of the random weights that stand in for the trained ones; None: the trained ones."""
+
+    @property
+    def frame(self) -> Frame:
+        """Which sites the model has, as far as config.json tells."""
+        return Frame(self.layers, self.heads)
 
 
 @dataclass(frozen=True)
@@ -162,7 +170,7 @@ def _locate(model: Model, workspace: Path, file_digest: FileDigest) -> Located:
         "adapter": digest("adapter", [[p.name, file_digest(p)] for p in adapter_files]) if adapter else NONE,
     }
     size = sum(path.stat().st_size for path in [*weights, *adapter_files])
-    return Located(model, folder, config, layers, architecture, tokenizer, parts, size, adapter)
+    return Located(model, folder, config, layers, architecture, tokenizer, parts, size, adapter, _heads(config, layers))
 
 
 def _folder(model: Model, workspace: Path) -> Path:
@@ -198,6 +206,17 @@ def _architecture(folder: Path, config: Mapping[str, Any]) -> tuple[str, int]:
     if not isinstance(layers, int):
         raise _Missing("unsupported", f"{folder}: config.json does not say num_hidden_layers")
     return architecture, layers
+
+
+def _heads(config: Mapping[str, Any], layers: int) -> tuple[int, ...]:
+    count, kinds = config.get("num_attention_heads"), config.get("layer_types") or ()
+    attending = config.get("full_attn_idxs")
+    if not isinstance(count, int):
+        return ()
+    if attending is not None:
+        return tuple(count * (layer in attending) for layer in range(layers))
+    convolutions = [str(kind) == "conv" for kind in kinds] or [False] * layers
+    return tuple(0 if convolution else count for convolution in convolutions)
 
 
 def _shards(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 
 from ...specs.model import Model, Source
-from ...specs.sites import Granularity, granularity_of
+from ...specs.sites import SiteKind, granularity_of
 from ..models.load import LoadedModel
 from ..models.locate import Located
 from ..tasks.example import Block, Split
@@ -32,7 +32,7 @@ class PlantedClaim:
     counterfactual: Literal["zero", "mean"] = "zero"
 
     @property
-    def granularity(self) -> Granularity:
+    def granularity(self) -> SiteKind:
         """The sweep it is made over."""
         return granularity_of(self.expect["component"])
 

@@ -22,7 +22,7 @@ from .readout import (
     top1,
     top5_overlap,
 )
-from .values import Add, Constant, Donor, Intervention, MatchedNormNoise, ResidualZero, Value, Zero
+from .values import Add, Constant, Donor, Intervention, MatchedNormNoise, Noise, ResidualZero, Value, Zero
 
 __all__ = [
     "Add",
@@ -33,6 +33,7 @@ __all__ = [
     "Intervention",
     "MatchedNormNoise",
     "Measured",
+    "Noise",
     "Positions",
     "Quantity",
     "Readout",

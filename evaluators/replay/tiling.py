@@ -46,7 +46,7 @@ class Tiling:
             self._rows = min(self._rows, CPU_ROWS)
 
     def batches(self, prompts: Prompts, read: Sequence[int]) -> Iterator[list[int]]:
-        """Which prompts share a tape: similar in length, as many as there is room for; `read`: how many rows of each."""
+        """Which prompts share a tape: similar in length, as many as fit; `read`: how many rows of each."""
         most_tokens = min(self._rows, self.memory // 4 // self._tape_row)
         most_read = self.memory // 8 // self._logits_row
         batch: list[int] = []

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...specs.sites import Site
 from ..cells import NotEvaluated
-from ..interventions import add_matched_norm, residual_zero, zero
+from ..interventions import add_matched_norm, matched_norm, residual_zero, zero
 from .prompts import Positions, Prompts, Rows
 
 
@@ -88,6 +88,17 @@ class MatchedNormNoise:
     def __call__(self, update: Tensor, before: Tensor, rows: Rows) -> Tensor:
         directions = rows.prompts.gaussian(self.seed, update.shape[-1])
         return add_matched_norm(directions[rows.at])(update, before)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A random vector of the update's own norm, drawn for each token."""
+
+    seed: int
+
+    def __call__(self, update: Tensor, before: Tensor, rows: Rows) -> Tensor:
+        directions = rows.prompts.gaussian(self.seed, update.shape[-1])
+        return matched_norm(directions[rows.at])(update, before)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from mi_atlas.evaluators.cells import Cell, NotEvaluated
 from mi_atlas.evaluators.exact_match import exact_matches
 from mi_atlas.evaluators.interventions import capture, intervene, zero
 from mi_atlas.evaluators.quantities import kl_divergence
+from mi_atlas.evaluators.registry import Materials
 from mi_atlas.specs.sites import GRANULARITIES, Site, parse_site, sites
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ SITES = [site.label for site in sites(GRANULARITIES, LAYERS)]
 
 def measure(module: nn.Module, *cells: Cell) -> dict[Cell, dict[str, list[float]]]:
     blocks = [block("made"), block("other", n=5)]
-    return {r.cell: dict(r.values) for r in Ablation().measure(wrap(module), blocks, cells)}
+    return {r.cell: dict(r.values) for r in Ablation().measure(wrap(module), Materials(blocks), cells)}
 
 
 def answers(module: nn.Module, family: str = "made") -> Tensor:
@@ -193,9 +194,11 @@ def test_exact_match_is_greedy_decoding_of_the_whole_target() -> None:
 
 def test_padding_and_batching_change_nothing(architecture: str) -> None:
     model = wrap(micro(architecture))
-    one = {c.cell.family: c.values for c in Ablation().measure(model, [block(n=1)], [Cell("made", "L1", "zero")])}
-    many = {c.cell.family: c.values for c in Ablation().measure(model, [block(n=6)], [Cell("made", "L1", "zero")])}
-    assert many["made"]["kl"][0] == pytest.approx(one["made"]["kl"][0], abs=1e-6)
+    few, all_of_them = Materials([block(n=1)]), Materials([block(n=6)])
+    (one,), (many,) = (
+        list(Ablation().measure(model, some, [Cell("made", "L1", "zero")])) for some in (few, all_of_them)
+    )
+    assert many.values["kl"][0] == pytest.approx(one.values["kl"][0], abs=1e-6)
 
 
 def test_hooks_are_gone_after_an_error() -> None:

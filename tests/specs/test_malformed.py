@@ -152,7 +152,7 @@ NO_CLAIM: list[Case] = [
     ("unknown robustness", edit("mean", "mode"), 10, 29, "robustness[0].intervention: is none of the accepted words"),
     ("robustness without list", edit("[{intervention: mean}]", "{intervention: mean}"), 10, 13, "has the wrong type"),
     ("unknown granularity", edit("granularity: layer", "granularity: layers"), 8, 24, "did you mean `layer`?"),
-    ("granularity list", edit("granularity: layer", "granularity: [layer, head]"), 8, 32, "granularity[1]"),
+    ("granularity list", edit("granularity: layer", "granularity: [layer, heads]"), 8, 32, "granularity[1]"),
     ("no site", edit("L1}", "1}"), 12, 42, "expect.component: has the wrong type; found the number `1`"),
     ("wrong site", edit("L1}", "layer1}"), 12, 42, "expect.component: should match pattern"),
     ("boolean id", edit("a/hub", "true"), 1, 8, "claim: has the wrong type; found `true`; accepted text"),

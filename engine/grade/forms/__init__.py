@@ -14,7 +14,6 @@ from ....specs.kinds import load_plugins
 
 if TYPE_CHECKING:
     from ....specs.claim import CompositeClaim, MeasuredClaim
-    from ....specs.sites import Site
     from ..answer import Alphas, Answer
     from ..evidence import Floats, Ref
     from ..question import Arm, Fault, Question
@@ -34,10 +33,10 @@ class FormError(Exception):
 class Form(Protocol):
     """A form of measured claims. Every method may raise FormError."""
 
-    def effects(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
-        """The series each arm needs, of all sites of the sweep in this model."""
+    def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
+        """The series each arm needs, of all components of the sweep in this model."""
 
-    def controls(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+    def controls(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The series control draws stand in for."""
 
     def question(self, arm: Arm) -> Question:
@@ -105,12 +104,12 @@ def find_form(name: str) -> Any:
     return _forms[name]
 
 
-def require_site(label: str, sites: tuple[Site, ...]) -> None:
+def require_component(label: str, sweep: tuple[str, ...]) -> None:
     """Refuse a component that the sweep does not have in this model.
 
     Raises:
-        FormError: there is no such site.
+        FormError: there is no such component.
     """
-    if label not in {site.label for site in sites}:
-        layers = 1 + max((site.layer for site in sites), default=-1)
-        raise FormError("no_such_component", f"{label} does not exist: this model has {layers} layers, from L0")
+    if label not in sweep:
+        has = f"{len(sweep)} components, from {sweep[0]} to {sweep[-1]}" if sweep else "no component"
+        raise FormError("no_such_component", f"{label} does not exist: in this model the sweep has {has}")

@@ -18,15 +18,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ....specs.forms import Ratio, Side
-from ....specs.sites import granularity_of
+from ....specs.sites import matches
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import quantity
-from . import FormError, form, require_site
+from . import FormError, form, require_component
 
 if TYPE_CHECKING:
     from ....specs.claim import MeasuredClaim
-    from ....specs.sites import Site
     from ..answer import Alphas, Answer
     from ..evidence import Floats
 
@@ -35,17 +34,17 @@ if TYPE_CHECKING:
 class RatioForm:
     """One effect against a multiple of another."""
 
-    def effects(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+    def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The sites of both sides, each at the side's own intervention value where it names one."""
         expect = _expect(claim)
-        numerator, denominator = _refs(expect.numerator, sites), _refs(expect.denominator, sites)
+        numerator, denominator = _refs(expect.numerator, sweep), _refs(expect.denominator, sweep)
         if numerator == denominator:
             raise FormError("identical_arms", "numerator and denominator are the same effect")
         return tuple(dict.fromkeys(numerator + denominator))
 
-    def controls(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+    def controls(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The same: the draws show the ratio that needs no explanation."""
-        return self.effects(claim, sites)
+        return self.effects(claim, sweep)
 
     def question(self, arm: Arm) -> Question:
         """One contrast: the log ratio."""
@@ -115,16 +114,15 @@ def _sides(arm: Arm) -> tuple[Floats, Floats]:
 
 def _side(side: Side, arm: Arm, read: Callable[[Ref], Floats]) -> Floats:
     """Mean over the side's sites within each example."""
-    values = [read(ref) for ref in _refs(side, arm.sites)]
+    values = [read(ref) for ref in _refs(side, arm.sweep)]
     return sum(values[1:], values[0]) / len(values)
 
 
-def _refs(side: Side, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+def _refs(side: Side, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
     if "*" not in side.component:
-        require_site(side.component, sites)
+        require_component(side.component, sweep)
         return (Ref(side.intervention, side.component),)
-    granularity = granularity_of(side.component)
-    return tuple(Ref(side.intervention, site.label) for site in sites if site.granularity == granularity)
+    return tuple(Ref(side.intervention, label) for label in sweep if matches(side.component, label))
 
 
 def _name(side: Side) -> str:

@@ -2,7 +2,9 @@
 
 Estimand: KL on the log scale: the mean over families of the mean over templates of the mean log KL of a
 template's examples (floored); shown as exp of it, the typical KL in nats. The signed quantities
-(target_logprob_drop in nats, logit_diff_drop in logits) have no log: their plain mean, on their own scale.
+(target_logprob_drop in nats, logit_diff_drop in logits) have no log: their plain mean, on their own scale. A share
+(a recovery) is a ratio of means a / b: a / b > theta is tested as a - theta b > 0, template by template (Fieller),
+and shown as theta + (a - theta b) / b; where b is not clearly above zero it means nothing.
 Unit: template in_suite, family beyond_suite. Minimum: 30 distinct templates, 10 a family where there are
 several; 12 families. Default 12 families x 10 templates; operators x 30.
 "At most" is the mirror image of "at least", and so is its control: there the draws must exceed the effect.
@@ -20,47 +22,50 @@ from ....specs.forms import Threshold
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import quantity
-from . import form, require_site
+from . import form, require_component
 
 if TYPE_CHECKING:
     from ....specs.claim import MeasuredClaim
-    from ....specs.sites import Site
     from ..answer import Alphas, Answer
     from ..evidence import Floats
 
-UNITS = {"kl": "nats", "target_logprob_drop": "nats", "logit_diff_drop": "logits"}
+SURE_ALPHA = 0.001
+"""At which the mean of what a share is a share of must exceed zero."""
 
 
 @form("threshold")
 class ThresholdForm:
     """A site's typical effect against a bound."""
 
-    def effects(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+    def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The site itself."""
-        require_site(_expect(claim).component, sites)
+        require_component(_expect(claim).component, sweep)
         return (Ref(None, _expect(claim).component),)
 
-    def controls(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+    def controls(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The same."""
-        return self.effects(claim, sites)
+        return self.effects(claim, sweep)
 
     def question(self, arm: Arm) -> Question:
         """One contrast: the site's effect."""
         import numpy as np
 
-        units = _units(arm, arm.series(_ref(arm)))
+        units = _units(arm, _series(arm))
         eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
-        return Question(("",), units[:, None], _scale(arm.claim), eligible)
+        return Question(("",), units[:, None], _scale(arm), eligible)
 
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
         """The site's effect and the draws' at the site."""
-        return _units(arm, arm.series(_ref(arm))), _units(arm, arm.draws(_ref(arm), draws))
+        effect, drawn = arm.series(_ref(arm)), arm.draws(_ref(arm), draws)
+        return _units(arm, effect), _units(arm, drawn)
 
     def degenerate(self, arm: Arm) -> Fault | None:
         """No-op (unless the control moves the site), constant, or a bound that cannot be told from the floor."""
         from ..degenerate import constant, no_op
 
-        values, table, scale = arm.series(_ref(arm)), arm.table, _scale(arm.claim)
+        if fault := _meaningless_share(arm):
+            return fault
+        values, table, scale = arm.series(_ref(arm)), arm.table, _scale(arm)
         if scale.logarithmic and math.exp(scale.bound) <= table.log_floor:
             return Fault(
                 "bound_below_floor",
@@ -77,8 +82,8 @@ class ThresholdForm:
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`L3: typical KL 0.21 nats`."""
         name = "KL" if claim.metric.quantity == "kl" else claim.metric.quantity.replace("_", " ")
-        kind = "typical" if answer.scale.logarithmic else "mean"
-        return f"{_expect(claim).component}: {kind} {name} {quantity(answer.shown(answer.value), answer.scale.unit)}"
+        kind = {"log": "typical ", "linear": "mean ", "share": ""}[claim.metric.kind.scale]
+        return f"{_expect(claim).component}: {kind}{name} {quantity(answer.shown(answer.value), answer.scale.unit)}"
 
     def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
         """The same."""
@@ -98,13 +103,43 @@ def _ref(arm: Arm) -> Ref:
     return Ref(None, _expect(arm.claim).component)
 
 
+def _series(arm: Arm) -> Floats:
+    """The site's effect; of a share what of it exceeds the bound."""
+    values = arm.series(_ref(arm))
+    if arm.claim.metric.kind.scale != "share":
+        return values
+    return values - _limit(arm.claim) * arm.denominators(_ref(arm))
+
+
 def _units(arm: Arm, values: Floats) -> Floats:
-    return arm.table.logs(values) if _scale(arm.claim).logarithmic else arm.table.template_means(values)
+    return arm.table.logs(values) if arm.claim.metric.kind.scale == "log" else arm.table.template_means(values)
 
 
-def _scale(claim: MeasuredClaim) -> Scale:
-    expect, name = _expect(claim), claim.metric.quantity
+def _limit(claim: MeasuredClaim) -> float:
+    expect = _expect(claim)
     limit = expect.at_least if expect.at_least is not None else expect.at_most
     assert limit is not None
-    bound = math.log(limit) if name == "kl" else limit
-    return Scale(name == "kl", UNITS.get(name, ""), bound, bound, 1 if expect.at_most is None else -1)
+    return limit
+
+
+def _scale(arm: Arm) -> Scale:
+    claim, kind = arm.claim, arm.claim.metric.kind
+    limit, sign = _limit(claim), 1 if _expect(claim).at_most is None else -1
+    if kind.scale == "share":
+        whole = float(arm.table.family_means(arm.denominators(_ref(arm))).mean())
+        return Scale(False, kind.unit, 0.0, 0.0, sign, origin=limit, per=whole)
+    bound = math.log(limit) if kind.scale == "log" else limit
+    return Scale(kind.scale == "log", kind.unit, bound, bound, sign)
+
+
+def _meaningless_share(arm: Arm) -> Fault | None:
+    if arm.claim.metric.kind.scale != "share":
+        return None
+    from ..inference import Sample
+
+    whole = Sample(arm.table.template_means(arm.denominators(_ref(arm)))[:, None], arm.table.layout)
+    if float(whole.within.below(0.0)[0]) < SURE_ALPHA:
+        return None
+    mean = float(whole.within.value[0])
+    what = f"{arm.claim.metric.quantity} is a share of a mean of {mean:.2g}, which is not clearly above zero"
+    return Fault("denominator_in_noise", f"{what}: it is not evaluated")

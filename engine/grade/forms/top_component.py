@@ -1,8 +1,9 @@
 """engine: form `top_component`: one site has the largest typical effect of all sites of the sweep.
 
 Estimand: for every rival, the mean over families of the mean over templates of log KL (component) - log KL
-(rival), paired in each example; shown as exp of it, a factor. Unit: template in_suite, family beyond_suite.
-Minimum: 30 distinct templates, 10 a family where there are several; 12 families. Default 12 families x 10
+(rival), paired in each example; shown as exp of it, a factor. A signed quantity, and a share's numerator, has no
+log: there the difference itself, in the quantity's unit, must exceed zero. Unit: template in_suite, family
+beyond_suite. Minimum: 30 distinct templates, 10 a family where there are several; 12 families. Default 12 families x 10
 templates for layers and MLPs, x 30 for operators.
 High: the lower bound of every difference exceeds log 1.05 (intersection-union: no correction is due).
 Refuted: a rival is better, corrected for the number of rivals, has a material effect, and the component
@@ -21,12 +22,11 @@ from typing import TYPE_CHECKING
 from ....specs.forms import TopComponent
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
-from ..words import number, quantity, several
-from . import FormError, form, require_site
+from ..words import quantity, several
+from . import FormError, form, require_component
 
 if TYPE_CHECKING:
     from ....specs.claim import MeasuredClaim
-    from ....specs.sites import Site
     from ..answer import Alphas, Answer
     from ..evidence import Floats
 
@@ -42,23 +42,23 @@ RAW_ALPHA = 0.05
 MOST_OF_IT = 0.8
 """Share of an average that names the families that carry it."""
 
-SCALE = Scale(logarithmic=True, unit="x", bound=math.log(LEAST_FACTOR), against=0.0)
+FACTOR = Scale(logarithmic=True, unit="x", bound=math.log(LEAST_FACTOR), against=0.0)
 
 
 @form("top_component")
 class TopComponentForm:
     """A component against every rival of the sweep."""
 
-    def effects(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+    def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """Every site of the sweep."""
-        require_site(_component(claim), sites)
-        if len(sites) < 2:
+        require_component(_component(claim), sweep)
+        if len(sweep) < 2:
             raise FormError("no_rivals", f"{_component(claim)} is the only component of its sweep: it has no rivals")
-        return tuple(Ref(None, site.label) for site in sites)
+        return tuple(Ref(None, label) for label in sweep)
 
-    def controls(self, claim: MeasuredClaim, sites: tuple[Site, ...]) -> tuple[Ref, ...]:
+    def controls(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The component only."""
-        require_site(_component(claim), sites)
+        require_component(_component(claim), sweep)
         return (Ref(None, _component(claim)),)
 
     def question(self, arm: Arm) -> Question:
@@ -67,18 +67,18 @@ class TopComponentForm:
 
         labels, values, own = _sweep(arm)
         rivals = [i for i in range(len(labels)) if i != own]
-        logs = arm.table.logs(values)
+        typical = _typical(arm, values)
         means = arm.table.family_means(values)
         raw = np.concatenate([means.mean(axis=1, keepdims=True), means], axis=1)
         eligible = (raw[rivals] >= raw[own]) & (raw[rivals] >= LEAST_EFFECT)
         eligible[_ties(values[rivals], values[own])] = False
-        units = (logs[own] - logs[rivals]).T
-        return Question(tuple(labels[i] for i in rivals), units, SCALE, eligible.T)
+        units = (typical[own] - typical[rivals]).T
+        return Question(tuple(labels[i] for i in rivals), units, _scale(arm.claim), eligible.T)
 
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
-        """Log KL of the component, and of the draws there."""
-        (ref,) = self.controls(arm.claim, arm.sites)
-        return arm.table.logs(arm.series(ref)), arm.table.logs(arm.draws(ref, draws))
+        """The component's effect, and the draws' there; a KL's logarithm."""
+        (ref,) = self.controls(arm.claim, arm.sweep)
+        return _typical(arm, arm.series(ref)), _typical(arm, arm.draws(ref, draws))
 
     def degenerate(self, arm: Arm) -> Fault | None:
         """No-op, cascade, constant."""
@@ -92,11 +92,14 @@ class TopComponentForm:
         labels, values, own = _sweep(arm)
         means = arm.table.family_means(values)
         if (effect := float(means[own].mean())) < LEAST_EFFECT:
-            mean = f"mean KL of {labels[own]} is {number(effect)} nats"
+            name = "KL" if arm.claim.metric.quantity == "kl" else arm.claim.metric.quantity.replace("_", " ")
+            mean = f"mean {name} of {labels[own]} is {quantity(effect, arm.claim.metric.kind.unit)}"
             return Fault("no_material_effect", f"no material effect: {mean}, under {LEAST_EFFECT}")
         rivals = [i for i in range(len(labels)) if i != own]
         if ties := [labels[rivals[i]] for i in _ties(values[rivals], values[own])]:
             return Fault("exact_tie", f"{labels[own]} and {several(ties)} give the same effect, example by example")
+        if not _logarithmic(arm.claim):
+            return None
         leads = min(answer.p_mean, answer.p_for) < alphas.medium
         if (leads and _raw_winner(arm, answer)) or (not leads and answer.p_against_blind < alphas.refute):
             typical = labels[own] if leads else answer.adversary
@@ -104,13 +107,18 @@ class TopComponentForm:
         return None
 
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
-        """`L0 is 3.1x its strongest rival L1`."""
-        factor = quantity(answer.shown(answer.value), "x")
-        return f"{_component(claim)} is {factor} its strongest rival {answer.hardest}"
+        """`L0 is 3.1x its strongest rival L1`, `L0 exceeds its strongest rival L1 by 0.4 logits`."""
+        lead = quantity(answer.shown(answer.value), answer.scale.unit)
+        if not _logarithmic(claim):
+            return f"{_component(claim)} exceeds its strongest rival {answer.hardest} by {lead}"
+        return f"{_component(claim)} is {lead} its strongest rival {answer.hardest}"
 
     def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
-        """`L3 is 0.4x L0`."""
-        return f"{_component(claim)} is {quantity(answer.shown(answer.adversary_value), 'x')} {answer.adversary}"
+        """`L3 is 0.4x L0`, `L3 exceeds L0 by -0.2 logits`."""
+        lead = quantity(answer.shown(answer.adversary_value), answer.scale.unit)
+        if not _logarithmic(claim):
+            return f"{_component(claim)} exceeds {answer.adversary} by {lead}"
+        return f"{_component(claim)} is {lead} {answer.adversary}"
 
     def negative(self, claim: MeasuredClaim) -> bool:
         """Never."""
@@ -122,11 +130,23 @@ def _component(claim: MeasuredClaim) -> str:
     return claim.expect.component
 
 
+def _logarithmic(claim: MeasuredClaim) -> bool:
+    return bool(claim.metric.kind.scale == "log")
+
+
+def _typical(arm: Arm, values: Floats) -> Floats:
+    return arm.table.logs(values) if _logarithmic(arm.claim) else arm.table.template_means(values)
+
+
+def _scale(claim: MeasuredClaim) -> Scale:
+    return FACTOR if _logarithmic(claim) else Scale(False, claim.metric.kind.unit, 0.0, 0.0)
+
+
 def _sweep(arm: Arm) -> tuple[list[str], Floats, int]:
     """Labels, values (sites, n), and which of them is the component."""
     import numpy as np
 
-    labels = [site.label for site in arm.sites]
+    labels = list(arm.sweep)
     values = np.stack([arm.series(Ref(None, label)) for label in labels])
     return labels, values, labels.index(_component(arm.claim))
 

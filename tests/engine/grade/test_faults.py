@@ -210,7 +210,7 @@ def test_what_is_no_number_is_pending(where: str, bad: float) -> None:
 
 def test_a_missing_series_of_the_sweep_is_pending() -> None:
     partial = replace(STRONG, effects={key: v for key, v in STRONG.effects.items() if key != ("zero", "L2")})
-    verdict = grade(top(), replace(partial, layers=3))
+    verdict = grade(top(), replace(partial, sweep=("L0", "L1", "L2")))
     assert (verdict.grade, verdict.code, verdict.reason) == ("Pending", "not_measured", "no values for zero at L2")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from mi_atlas.engine.grade import grade
 from mi_atlas.engine.grade.forms import FormError, find_form
-from mi_atlas.specs.sites import sites
+from mi_atlas.specs.sites import Frame, components
 
 from .worlds import Floats, Grid, at_least, at_most, claim, evidence, ratio, sweep, top
 
@@ -115,7 +115,7 @@ def test_a_ratio_s_override_holds_in_every_arm() -> None:
     control |= {("residual_zero", "L0", draw): values for (_, _, draw), values in list(control.items())}
     side = {"component": "L0", "intervention": "residual_zero"}
     document = ratio(3.0, side, "L0")
-    assert [tuple(ref) for ref in find_form("ratio").effects(document, sites(("layer",), 2))] == [
+    assert [tuple(ref) for ref in find_form("ratio").effects(document, components(("layer",), Frame(2)))] == [
         ("residual_zero", "L0"),
         (None, "L0"),
     ]
@@ -236,12 +236,14 @@ def test_a_few_extreme_families_do_not_make_a_majority() -> None:
 
 
 def test_what_a_model_does_not_have_cannot_be_claimed() -> None:
-    swept = sites(("layer",), 2)
-    with pytest.raises(FormError, match="L7 does not exist: this model has 2 layers") as error:
+    swept = components(("layer",), Frame(2))
+    with pytest.raises(
+        FormError, match="L7 does not exist: in this model the sweep has 2 components, from L0 to L1"
+    ) as error:
         find_form("threshold").effects(claim({"form": "threshold", "component": "L7", "at_least": 1.0}), swept)
     assert error.value.code == "no_such_component"
     with pytest.raises(FormError, match="no rivals"):
-        find_form("top_component").effects(top("L0"), sites(("layer",), 1))
+        find_form("top_component").effects(top("L0"), components(("layer",), Frame(1)))
     with pytest.raises(FormError, match="same effect"):
         find_form("ratio").effects(ratio(2.0, "L0", "L0"), swept)
     with pytest.raises(FormError, match="no rule"):
@@ -250,7 +252,7 @@ def test_what_a_model_does_not_have_cannot_be_claimed() -> None:
 
 
 def test_forms_ask_for_what_they_need_and_no_more() -> None:
-    swept = sites(("layer", "mlp"), 2)
+    swept = components(("layer", "mlp"), Frame(2))
     wide = top("L1.mlp", granularity=["layer", "mlp"])
     form = find_form("top_component")
     assert [ref.site for ref in form.effects(wide, swept)] == ["L0", "L1", "L0.mlp", "L1.mlp"]

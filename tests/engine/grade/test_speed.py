@@ -23,7 +23,7 @@ def test_resolving_claims_and_reading_verdicts_needs_no_numpy() -> None:
         "from mi_atlas.engine.grade import Verdict, pending, benjamini_hochberg, grade_composite\n"
         "from mi_atlas.engine.grade.evidence import Ref\n"
         "from mi_atlas.engine.grade.forms import find_form\n"
-        "from mi_atlas.specs.sites import sites\n"
+        "from mi_atlas.specs.sites import components\n"
         "for name in ('top_component', 'threshold', 'ratio', 'migration'): find_form(name)\n"
         "benjamini_hochberg([.1, .2])\n"
     )

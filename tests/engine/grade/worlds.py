@@ -101,7 +101,7 @@ def evidence(
         "look": 1,
         "registered_before_data": True,
         "origin": "measured",
-        "layers": len({site.partition(".")[0] for _, site in effects}),
+        "sweep": tuple(dict.fromkeys(site for _, site in effects)),
         "dtype": "float32",
     }
     return Evidence(**(whole | changed))

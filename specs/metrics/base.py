@@ -1,0 +1,106 @@
+"""specs: what every metric has in common: quantities with their units, sites that are swept, examples that count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from ..base import Many, Spec
+from ..sites import Frame, PositionClass, SiteKind, components
+
+Scale = Literal["log", "linear", "share"]
+"""log: positive and heavy-tailed, compared on the log scale. linear: signed, compared by plain means. share: a ratio of
+two means over the same examples, such as a recovery; it is never an average of ratios."""
+
+Only = Literal["all", "clean_correct"]
+"""all: every example. clean_correct: those that the clean model answers exactly; how many is counted and printed."""
+
+
+class Quantity(NamedTuple):
+    """A number per example."""
+
+    unit: str
+    """nats, logits; empty for a share."""
+    scale: Scale
+
+
+NATS = Quantity("nats", "log")
+"""A KL divergence."""
+
+SIGNED_NATS = Quantity("nats", "linear")
+LOGITS = Quantity("logits", "linear")
+SHARE = Quantity("", "share")
+PLAIN = Quantity("", "linear")
+
+
+class Metric(Spec):
+    """What is measured. A subclass is registered under its `evaluator` and says which quantities that one gives."""
+
+    QUANTITIES: ClassVar[Mapping[str, Quantity]]
+    """Name -> unit and scale."""
+    INTERVENTIONS: ClassVar[tuple[str, ...] | None] = None
+    """Counterfactuals and robustness values the evaluator knows; None: whatever has a spec."""
+    CONTROLS: ClassVar[tuple[str, ...] | None] = None
+    """Controls the evaluator knows, likewise."""
+    DISCOVERY: ClassVar[bool] = False
+    """Whether the evaluator learns something from the suite's discovery examples first, such as a direction."""
+
+    evaluator: str
+    """Which evaluator measures it."""
+    quantity: str
+    """Which number."""
+    only: Only = "all"
+    """Which examples count."""
+
+    @property
+    def kind(self) -> Quantity:
+        """Unit and scale of the quantity."""
+        return self.QUANTITIES[self.quantity]
+
+    def sweep(self, frame: Frame) -> tuple[str, ...]:
+        """The labels of the components that the claim compares, in a model of this frame."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """What of the metric decides the measured numbers, beside components and interventions."""
+        return self.model_dump(
+            mode="json", exclude={"evaluator", "quantity", "sites", "only", "donor"}, exclude_defaults=True
+        )
+
+
+class Sites(Spec):
+    """The components that are intervened on, one at a time."""
+
+    granularity: SiteKind | Many[SiteKind]
+    """layer (the whole block), operator (attention or convolution), mlp, head, residual, a module; or several."""
+    positions: PositionClass | Many[PositionClass] | None = None
+    """At which tokens: a class, or several that are compared; every token if left out."""
+    together: Annotated[int, Field(ge=1, le=3)] = 1
+    """How many sites of a kind are intervened on at once: 2 sweeps all pairs."""
+
+    @property
+    def granularities(self) -> tuple[SiteKind, ...]:
+        """The granularities, always as a tuple."""
+        return self.granularity if isinstance(self.granularity, tuple) else (self.granularity,)
+
+    @property
+    def classes(self) -> tuple[PositionClass | None, ...]:
+        """The classes of positions, always as a tuple; None: every token."""
+        return self.positions if isinstance(self.positions, tuple) else (self.positions,)
+
+    def components(self, frame: Frame) -> tuple[str, ...]:
+        """The labels of the sweep in a model of this frame."""
+        return components(self.granularities, frame, self.classes, self.together)
+
+
+class SweptMetric(Metric):
+    """A metric with sites."""
+
+    sites: Sites
+    """Where."""
+
+    def sweep(self, frame: Frame) -> tuple[str, ...]:
+        """Every component of `sites`."""
+        return self.sites.components(frame)
