@@ -206,6 +206,9 @@ def _check_interventions(claim: MeasuredClaim) -> str | None:
 
 def _check_robustness(claim: MeasuredClaim) -> str | None:
     values = [claim.counterfactual, *claim.robustness]
+    against = getattr(claim.expect, "against", None)
+    if any(value.intervention == against for value in values):
+        return f"expect.against is `{against}`, which is compared with itself: that is one order, not two"
     if len({digest("intervention", value) for value in values}) < len(values):
         return "robustness repeats an intervention: the same value twice is no second method"
     return None

@@ -83,6 +83,20 @@ class Ratio(Spec):
     """How far the claim reaches."""
 
 
+@kind("expect")
+class RankStability(Spec):
+    """Two interventions put the components of the sweep in about the same order."""
+
+    form: Literal["rank_stability"]
+    """rank_stability"""
+    against: Literal["zero", "mean", "resample", "noise"]
+    """The intervention with whose order that of the counterfactual, and of every robustness value, is compared."""
+    at_least: Annotated[float, Field(gt=0, lt=1)]
+    """Least mean rank correlation (Spearman) over the components, within each example."""
+    scope: Scope = "in_suite"
+    """How far the claim reaches."""
+
+
 @kind("composite")
 class Migration(Spec):
     """The top component differs between models: the named top_component claims all hold, and name different sites."""

@@ -68,7 +68,7 @@ def read(claim: MeasuredClaim, evidence: Evidence) -> Case | tuple[Fault, Table 
     swept = evidence.sweep
     own = intervention_label(claim.counterfactual)
     refs = form.effects(claim, swept)
-    if fault := _unreadable(evidence, refs, own):
+    if fault := _unreadable(evidence, refs, own) or _no_denominators(claim, evidence, refs, own):
         return fault, None
     table = Table(evidence)
     main = Arm(claim, swept, table, own)
@@ -112,6 +112,9 @@ def too_few(table: Table, beyond: bool) -> Fault | None:
 
 def _unreadable(evidence: Evidence, refs: tuple[Ref, ...], own: str) -> Fault | None:
     """Series of an arm that are not there, or hold something else than numbers."""
+    if not evidence.examples and evidence.left_out:
+        gone = "; ".join(f"{count}: {why}" for why, count in evidence.left_out.items())
+        return Fault("no_examples", f"no example counts ({gone})")
     for ref in refs:
         label = ref.intervention or own
         values = evidence.effects.get((label, ref.site))
@@ -120,6 +123,13 @@ def _unreadable(evidence: Evidence, refs: tuple[Ref, ...], own: str) -> Fault | 
         if not np.isfinite(values).all():
             return Fault("not_finite", f"{label} at {ref.site} holds values that are no numbers")
     return None
+
+
+def _no_denominators(claim: MeasuredClaim, evidence: Evidence, refs: tuple[Ref, ...], own: str) -> Fault | None:
+    places = [(ref.intervention or own, ref.site) for ref in refs]
+    if claim.metric.kind.scale != "share" or all(place in evidence.denominators for place in places):
+        return None
+    return Fault("not_measured", f"nothing says what {claim.metric.quantity} is a share of")
 
 
 def _missing(case: Case, arm: str, there: bool) -> bool:
@@ -146,7 +156,11 @@ def _read_robustness(case: Case, refs: tuple[Ref, ...]) -> None:
         there = any((ref.intervention or label, ref.site) in case.evidence.effects for ref in refs)
         if _missing(case, name, there):
             continue
-        if fault := _unreadable(case.evidence, refs, label) or case.form.degenerate(arm):
+        if fault := (
+            _unreadable(case.evidence, refs, label)
+            or _no_denominators(case.claim, case.evidence, refs, label)
+            or case.form.degenerate(arm)
+        ):
             case.faults[name] = fault
             continue
         arms[label] = arm

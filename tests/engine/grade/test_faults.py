@@ -217,3 +217,13 @@ def test_a_missing_series_of_the_sweep_is_pending() -> None:
 def test_no_examples_at_all_is_pending() -> None:
     empty = sweep([1.0, 0.1], Grid(0, 0, 0))
     assert grade(top(), empty).code == "not_measured"
+
+
+def test_when_every_example_is_left_out_the_reason_says_why() -> None:
+    whole = sweep([1.0, 0.1])
+    empty = {key: values[:0] for key, values in whole.effects.items()}
+    gone = {"the clean model does not answer them": 480}
+    found = replace(whole, families=(), templates=(), examples=(), effects=empty, left_out=gone)
+    verdict = grade(top(), found)
+    assert (verdict.grade, verdict.code) == ("Pending", "no_examples")
+    assert verdict.reason == "no example counts (480: the clean model does not answer them)"
