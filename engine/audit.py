@@ -160,7 +160,7 @@ class Audit:
                     plan,
                     self.ledger,
                     self.workspace.root,
-                    _device(self.options),
+                    pick_device(self.options.device),
                     self.talk.progress,
                     self.options.rerun,
                 )
@@ -244,9 +244,10 @@ def claim_hash(resolved: Resolved) -> str:
     return digest("claim", [resolved.estimand, resolved.bound])
 
 
-def _device(options: Options) -> str:
-    if options.device:
-        return options.device
+def pick_device(asked: str | None) -> str:
+    """What is asked for, else an accelerator if there is one."""
+    if asked:
+        return asked
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

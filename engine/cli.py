@@ -157,11 +157,17 @@ def new(
 
 
 @app.command()
-def doctor(ledger: LedgerOption = None) -> None:
-    """What is here: versions, devices, the ledger, the models; and what is wrong with it."""
+def doctor(
+    model: Annotated[str | None, typer.Option(help="Prove this model's interventions at every kind of site.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where to prove (default: an accelerator if there is one).")
+    ] = None,
+    ledger: LedgerOption = None,
+) -> None:
+    """What is here: versions, devices, the ledger, the models; or, of one model, every proof; and what is wrong."""
     from . import commands
 
-    raise typer.Exit(commands.doctor(_workspace(ledger)))
+    raise typer.Exit(commands.doctor(_workspace(ledger), model, device))
 
 
 @models_app.command("list")

@@ -119,14 +119,16 @@ def new(
     print(f"{path} is written and valid; `mi-atlas audit {claim}` grades it")
 
 
-def doctor(workspace: Workspace) -> int:
-    """Print what is here; the exit code is 4 where something is wrong."""
-    from .doctor import examine
+def doctor(workspace: Workspace, model: str | None, device: str | None) -> int:
+    """Print what is here, or the proofs of a model; the exit code is 4 where something is wrong."""
+    from .audit import pick_device
+    from .doctor import examine, examine_model
 
-    findings = examine(workspace)
-    for finding in findings:
-        print(f"{'ok   ' if finding.fine else 'WRONG'} {finding.what}: {finding.detail}")
-    return 0 if all(finding.fine for finding in findings) else 4
+    fine = True
+    for finding in examine_model(workspace, model, pick_device(device)) if model else examine(workspace):
+        print(f"{'ok   ' if finding.fine else 'WRONG'} {finding.what}: {finding.detail}", flush=True)
+        fine &= finding.fine
+    return 0 if fine else 4
 
 
 def models_list(workspace: Workspace) -> None:

@@ -1,4 +1,4 @@
-"""engine: `mi-atlas doctor`: what is here, and what is wrong with it."""
+"""engine: `mi-atlas doctor`: what is here, what is wrong with it, and the proofs of a model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
-from ..evaluators.models.locate import Absent, locate
+from ..evaluators.cells import NotEvaluated
+from ..evaluators.models.locate import Absent, Located, locate
+from ..evaluators.tasks import TaskError
 from ..specs.errors import SpecError
+from ..specs.library import Library
+from ..specs.sites import SITE_KINDS
+from ..specs.suite import Suite
 from ..store import Ledger, LedgerError
 from .errors import EngineError
+from .memo import generate_blocks
 from .registrations import load_registrations
 from .select import load
 from .workspace import Workspace
@@ -19,6 +25,8 @@ from .workspace import Workspace
 PACKAGES = ("torch", "transformers", "peft", "duckdb", "pydantic", "scipy", "bitsandbytes")
 OPTIONAL = frozenset({"bitsandbytes"})
 LOW_DISK = 1_000_000_000
+PROMPTS = Suite(families=("copying",), templates=4, items=4)
+"""What a model's proofs look at, of the discovery examples."""
 
 
 class Finding(NamedTuple):
@@ -32,6 +40,35 @@ class Finding(NamedTuple):
 def examine(workspace: Workspace) -> list[Finding]:
     """Look at everything an audit needs."""
     return [*_software(), *_machine(workspace), *_claims(workspace), _ledger(workspace), _registrations(workspace)]
+
+
+def examine_model(workspace: Workspace, name: str, device: str) -> Iterator[Finding]:
+    """Every proof of a model's interventions, at every kind of site that it has.
+
+    Raises:
+        SpecError: no model has that name.
+    """
+    located = locate(Library(workspace.libraries).model(name), workspace.root)
+    yield _model(name, located, needed=True)
+    if isinstance(located, Located):
+        try:
+            yield from _proofs(workspace, located, device)
+        except (NotEvaluated, TaskError) as error:
+            yield Finding("proofs", False, str(error))
+
+
+def _proofs(workspace: Workspace, located: Located, device: str) -> Iterator[Finding]:
+    from ..evaluators.anatomy import dissect
+    from ..evaluators.models.load import load
+    from ..evaluators.proofs import proofs
+
+    loaded = load(located, device)
+    anatomy = dissect(loaded.module)
+    kinds = tuple(kind for kind in SITE_KINDS if anatomy.sites((kind,)))
+    yield Finding("sites", True, f"{', '.join(kinds)}; {located.spec.dtype} on {device}")
+    (block,) = generate_blocks(PROMPTS, located, 1, workspace.root, "discovery")
+    for proof in proofs(loaded, block.examples, kinds):
+        yield Finding(proof.name, proof.holds, proof.what if proof.holds else proof.detail)
 
 
 def _software() -> Iterator[Finding]:
@@ -60,11 +97,13 @@ def _claims(workspace: Workspace) -> Iterator[Finding]:
         return
     yield Finding("claims", True, f"{len(claims)} in {workspace.claims}")
     for name in library.models:
-        located = locate(library.model(name), workspace.root)
-        if isinstance(located, Absent):
-            yield Finding(f"model {name}", located.reason == "weights_missing", located.message)
-        else:
-            yield Finding(f"model {name}", True, f"{located.architecture}, weights {located.parts['weights'][:12]}")
+        yield _model(name, locate(library.model(name), workspace.root))
+
+
+def _model(name: str, located: Located | Absent, needed: bool = False) -> Finding:
+    if isinstance(located, Absent):
+        return Finding(f"model {name}", located.reason == "weights_missing" and not needed, located.message)
+    return Finding(f"model {name}", True, f"{located.architecture}, weights {located.parts['weights'][:12]}")
 
 
 def _ledger(workspace: Workspace) -> Finding:

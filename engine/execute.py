@@ -10,7 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..evaluators.cells import NotEvaluated
@@ -68,13 +68,18 @@ class Writer:
 def execute(
     plan: Plan, ledger: Ledger, workspace: Path, device: str, progress: Progress, supersede: bool = False
 ) -> dict[str, Failure]:
-    """Run every step; returns the failures by key. With `supersede` new values take the place of stored ones."""
+    """Run every step; returns the failures by key. With `supersede` new values take the place of stored ones.
+
+    What was proven of a model is remembered in the ledger, and is proven again with `supersede`.
+    """
     failures: dict[str, Failure] = {}
+    known: set[str] = set() if supersede else set(ledger.recall_all("proof"))
+    proven = set(known)
     for step in plan.steps:
         writer = Writer(ledger, supersede)
         finished: set[str] = set()
         try:
-            for run, result in _measure(step, workspace, device):
+            for run, result in _measure(step, workspace, device, proven):
                 writer.add(result)
                 finished.add(run.key)
                 progress(step, len(finished))
@@ -87,28 +92,30 @@ def execute(
             _record(ledger, failed, failure)
         finally:
             writer.flush()
+            ledger.remember_many("proof", dict.fromkeys(proven - known, utc_now()))
+            known |= proven
     return failures
 
 
-def _measure(step: GroupStep, workspace: Path, device: str) -> Iterable[tuple[Run, FinishedRun]]:
+def _measure(step: GroupStep, workspace: Path, device: str, proven: set[str]) -> Iterable[tuple[Run, FinishedRun]]:
     group = step.group
     _set_threads(group.located.bytes)
-    model = _load(step, device)
+    model = replace(_load(step, device), proven=proven)
     blocks = generate_blocks(group.suite, group.located, group.draw, workspace)
     if [block.digest for block in blocks] != [block.digest for block in group.blocks]:
         raise NotEvaluated("suite_changed", "the suite's prompts changed between planning and measuring; audit again")
     runs = {run.cell: run for run in step.runs}
-    materials = Materials(blocks, group.settings, *_more(group, workspace, device))
+    materials = Materials(blocks, group.settings, *_more(group, workspace, device, proven))
     for result in find_evaluator(group.evaluator).measure(model, materials, list(runs)):
         run = runs[result.cell]
         yield run, FinishedRun(run.key, run.parts, result.values, utc_now(), result.seconds, device, _versions())
 
 
-def _more(group: Group, workspace: Path, device: str) -> tuple[tuple[Block, ...], LoadedModel | None]:
+def _more(group: Group, workspace: Path, device: str, proven: set[str]) -> tuple[tuple[Block, ...], LoadedModel | None]:
     """The discovery examples and the other model, where the group has them."""
     from ..evaluators.models.load import load
 
-    donor = load(group.donor, device) if group.donor else None
+    donor = replace(load(group.donor, device), proven=proven) if group.donor else None
     if not group.discovery:
         return (), donor
     return generate_blocks(group.suite, group.located, group.draw, workspace, "discovery"), donor

@@ -29,8 +29,11 @@ MLPS = ("mlp", "feed_forward")
 FINAL_NORMS = ("norm", "embedding_norm", "final_layernorm")
 """Names under which decoders keep the norm before the unembedding."""
 
-ALIASES = {"o_proj": ("o_proj", "out_proj"), "gate_proj": ("gate_proj", "w1"), "up_proj": ("up_proj", "w3")} | {
-    "down_proj": ("down_proj", "w2")
+ALIASES = {
+    "o_proj": ("o_proj", "out_proj", "dense"),
+    "gate_proj": ("gate_proj", "w1"),
+    "up_proj": ("up_proj", "w3", "fc1"),
+    "down_proj": ("down_proj", "w2", "fc2"),
 }
 """Site kind -> the names its module has; every other kind has one, its own."""
 

@@ -1,6 +1,8 @@
 """evaluators: what must hold for a model before any of its results counts.
 
 A proof is a function that returns what is wrong, or nothing. Which sites it looks at is the caller's: their kinds.
+What holds is noted in the model's `proven`, so that it is shown once for a model, a kind of site, a number format, a
+kind of device and a state of this code; what fails is tried again.
 Identities that rounding cannot disturb, at one batch shape, are compared bit for bit; others within a tolerance.
 """
 
@@ -17,6 +19,7 @@ from ..specs.sites import GRANULARITIES, Site, SiteKind
 from .cells import NotEvaluated
 from .interventions import Edit, constant, intervene, zero
 from .models.load import LoadedModel
+from .proven import proof_key
 from .replay import Constant, Intervention, Replay, Zero
 from .subject import Subject, few
 from .tasks.example import Example
@@ -30,6 +33,8 @@ class Proof:
     """The outcome of one proof."""
 
     name: str
+    what: str
+    """What it shows, in a sentence."""
     holds: bool
     detail: str
     """What is wrong; empty where nothing is."""
@@ -110,7 +115,7 @@ def before_is_untouched(subject: Subject) -> str:
         for stream, tensor in clean.items():
             early = stream.layer <= site.layer and stream != site
             untouched = slice(None) if early else slice(position)
-            if not torch.equal(seen[stream][:, untouched], tensor[:, untouched]):
+            if not subject.same(seen[stream][:, untouched], tensor[:, untouched]):
                 return f"an edit of {site.label} at position {position} reaches {stream.label} before it"
     return ""
 
@@ -205,19 +210,23 @@ def proofs(
                 detail = proof(subject)
         except NotEvaluated as error:
             detail = str(error)
-        yield Proof(proof.__name__, not detail, detail)
+        yield Proof(proof.__name__, (proof.__doc__ or "").partition("\n")[0], not detail, detail)
 
 
 def prove(model: LoadedModel, examples: Sequence[Example], kinds: tuple[SiteKind, ...] = GRANULARITIES) -> None:
-    """Run every proof.
+    """Run every proof, unless `model.proven` has all of these kinds of sites.
 
     Raises:
         NotEvaluated: code `proof_failed`, naming the first proof that fails.
     """
+    keys = {proof_key(model, kind) for kind in kinds}
+    if keys <= model.proven:
+        return
     for proof in proofs(model, examples, kinds):
         if not proof.holds:
             what = f"proof `{proof.name}` failed on {type(model.module).__name__}: {proof.detail}"
             raise NotEvaluated("proof_failed", what)
+    model.proven.update(keys)
 
 
 class _Stop(Exception):

@@ -57,8 +57,25 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
             "tie_word_embeddings": True,
         },
     ),
+    "tiny-lfm2": (
+        "Lfm2",
+        {
+            "vocab_size": 512,
+            "hidden_size": 64,
+            "intermediate_size": 192,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "layer_types": ["conv", "full_attention", "conv", "full_attention"],
+        },
+    ),
 }
 """Name -> architecture and configuration."""
+
+
+def depth(shape: str) -> int:
+    """How many layers a shape has."""
+    return int(SHAPES[shape][1]["num_hidden_layers"])
 
 
 def build(shape: str, layers: int | None, dtype: torch.dtype, device: str) -> nn.Module:

@@ -1,15 +1,15 @@
 """benchmarks: the ways to a workload's numbers: KL(clean || intervened) at the last position, [intervention, prompt].
 
 Each way is a function of (model, workload) that does all of its own preparation, and each is written as its library's
-users write it: one forward pass an intervention, prompts of equal length in one batch. Libraries that cannot be
-imported are left out; what a library cannot express raises Unable.
+users write it: one forward pass an intervention, prompts of equal length in one batch. What a library cannot express,
+or not in its installed version, raises Unable.
 """
 
 from __future__ import annotations
 
 import copy
 import importlib.metadata
-import importlib.util
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -64,13 +64,22 @@ def edited(one: Intervention, tensor: Tensor, columns: slice = slice(None)) -> T
 
 
 def plain_hooks(model: nn.Module, workload: Workload) -> Tensor:
-    """PyTorch hooks on the transformers model, full logits."""
+    """PyTorch hooks on the transformers model, as it is called: logits of every position."""
+    return _hooked(model, workload)
+
+
+def last_logits(model: nn.Module, workload: Workload) -> Tensor:
+    """The same, with the model told that the last position's logits are enough."""
+    return _hooked(model, workload, logits_to_keep=1)
+
+
+def _hooked(model: nn.Module, workload: Workload, **said: int) -> Tensor:
     anatomy: Any = dissect(model)
 
     def logits(ids: Tensor, one: Intervention | None) -> Tensor:
         handle = None if one is None else _hook(anatomy, one)
         try:
-            full: Tensor = model(input_ids=ids.to(anatomy.device), use_cache=False).logits
+            full: Tensor = model(input_ids=ids.to(anatomy.device), use_cache=False, **said).logits
         finally:
             if handle is not None:
                 handle.remove()
@@ -79,13 +88,16 @@ def plain_hooks(model: nn.Module, workload: Workload) -> Tensor:
     return measured(workload, logits)
 
 
+def path(model: nn.Module, module: nn.Module) -> str:
+    """The name under which a model has a module."""
+    return next(name for name, own in model.named_modules() if own is module)
+
+
 def _hook(anatomy: Any, one: Intervention) -> Any:
-    kind, layer = one.site.granularity, one.site.layer
-    if kind == "head":
-        port = anatomy.port(one.site)
-        return port.module.register_forward_pre_hook(lambda module, args: (edited(one, args[0], port.columns),))
-    if kind == "residual":
-        return anatomy.layers[layer].register_forward_pre_hook(lambda module, args: (edited(one, args[0]), *args[1:]))
+    port, kind = anatomy.port(one.site), one.site.granularity
+    columns = port.columns or slice(None)
+    if port.side == "input":
+        return port.module.register_forward_pre_hook(lambda module, args: (edited(one, args[0], columns), *args[1:]))
 
     def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         if kind == "layer":
@@ -93,20 +105,7 @@ def _hook(anatomy: Any, one: Intervention) -> Any:
         new = edited(one, output[0] if isinstance(output, tuple) else output)
         return (new, *output[1:]) if isinstance(output, tuple) else new
 
-    return anatomy.port(one.site).module.register_forward_hook(after)
-
-
-def libraries() -> dict[str, Way]:
-    """The other libraries that this machine has, by name and version."""
-    found: dict[str, Way] = {}
-    for package, distribution, way in (
-        ("transformer_lens", "transformer-lens", transformer_lens),
-        ("nnsight", "nnsight", nnsight),
-        ("pyvene", "pyvene", pyvene),
-    ):
-        if importlib.util.find_spec(package) is not None:
-            found[f"{distribution} {importlib.metadata.version(distribution)}"] = way
-    return found
+    return port.module.register_forward_hook(after)
 
 
 def transformer_lens(model: nn.Module, workload: Workload) -> Tensor:
@@ -120,7 +119,8 @@ def transformer_lens(model: nn.Module, workload: Workload) -> Tensor:
     own.config.architectures = [type(own).__name__]
     words = Tokenizer(WordLevel({"a": 0, "b": 1}, unk_token="a"))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="b", pad_token="b")
-    device = dissect(model).device
+    anatomy = dissect(model)
+    device = anatomy.device
     bridge = boot("benchmark", hf_model=own, tokenizer=tokenizer, dtype=own.dtype, device=device)
 
     def hooks(one: Intervention) -> list[tuple[str, Callable[..., Any]]]:
@@ -130,10 +130,10 @@ def transformer_lens(model: nn.Module, workload: Workload) -> Tensor:
             leave = (f"{block}.hook_out", lambda x, hook: entered[-1] + edited(one, x - entered[-1]))
             return [(f"{block}.hook_in", lambda x, hook: entered.append(x)), leave]
         if kind == "head":
-            width = dissect(model).heads(one.site.layer).width
-            columns = slice(one.site.head * width, (one.site.head + 1) * width)
+            columns = anatomy.port(one.site).columns or slice(None)
             return [(f"{block}.attn.hook_z", lambda x, hook: edited(one, x.flatten(2), columns).view_as(x))]
-        point = {"operator": "attn.hook_out", "mlp": "mlp.hook_out", "residual": "hook_in"}[kind]
+        operator = "conv" if anatomy.is_convolution(one.site.layer) else "attn"
+        point = {"operator": f"{operator}.hook_out", "mlp": "mlp.hook_out", "residual": "hook_in"}[kind]
         return [(f"{block}.{point}", lambda x, hook: edited(one, x))]
 
     def logits(ids: Tensor, one: Intervention | None) -> Tensor:
@@ -150,20 +150,18 @@ def nnsight(model: nn.Module, workload: Workload) -> Tensor:
     anatomy, traced = dissect(model), NNsight(model)
 
     def change(one: Intervention) -> None:
-        layer, kind = traced.model.layers[one.site.layer], one.site.granularity
+        port, kind = anatomy.port(one.site), one.site.granularity
+        place = traced.get(path(model, port.module))
         if kind == "layer":
-            entered = layer.input
-            layer.output = entered + edited(one, layer.output - entered)
-        elif kind == "residual":
-            layer.input = edited(one, layer.input)
-        elif kind == "head":
-            projection = layer.self_attn.o_proj
-            projection.input = edited(one, projection.input, anatomy.port(one.site).columns)
-        elif kind == "mlp":
-            layer.mlp.output = edited(one, layer.mlp.output)
+            entered = place.input
+            place.output = entered + edited(one, place.output - entered)
+        elif port.side == "input":
+            place.input = edited(one, place.input, port.columns or slice(None))
         else:
-            output = layer.self_attn.output
-            layer.self_attn.output = (edited(one, output[0]), *output[1:])
+            output = place.output
+            several = isinstance(output, tuple)
+            new = edited(one, output[0] if several else output)
+            place.output = (new, *output[1:]) if several else new
 
     def logits(ids: Tensor, one: Intervention | None) -> Tensor:
         with traced.trace(input_ids=ids.to(anatomy.device), use_cache=False):
@@ -182,8 +180,9 @@ def pyvene(model: nn.Module, workload: Workload) -> Tensor:
     anatomy = dissect(model)
 
     def representations(one: Intervention) -> list[dict[str, Any]]:
-        layer, kind = f"model.layers[{one.site.layer}]", one.site.granularity
-        if kind == "layer":
+        port = anatomy.port(one.site)
+        place = re.sub(r"\.(\d+)", r"[\1]", path(model, port.module))
+        if one.site.granularity == "layer":
             entered: list[Tensor] = []
 
             def keep(base: Tensor, source: Tensor) -> Tensor:
@@ -194,13 +193,16 @@ def pyvene(model: nn.Module, workload: Workload) -> Tensor:
                 return entered[-1] + edited(one, base - entered[-1])
 
             return [
-                {"component": f"{layer}.input", "intervention": keep},
-                {"component": f"{layer}.output", "intervention": leave},
+                {"component": f"{place}.input", "intervention": keep},
+                {"component": f"{place}.output", "intervention": leave},
             ]
-        columns = (anatomy.port(one.site).columns if kind == "head" else None) or slice(None)
-        point = {"operator": "self_attn.output", "mlp": "mlp.output", "head": "self_attn.o_proj.input"}
-        place = f"{layer}.{point[kind]}" if kind in point else f"{layer}.input"
-        return [{"component": place, "intervention": lambda base, source: edited(one, base, columns)}]
+        columns = port.columns or slice(None)
+        return [
+            {
+                "component": f"{place}.{port.side}",
+                "intervention": lambda base, source: edited(one, base, columns),
+            }
+        ]
 
     def logits(ids: Tensor, one: Intervention | None) -> Tensor:
         ids = ids.to(anatomy.device)
@@ -212,3 +214,31 @@ def pyvene(model: nn.Module, workload: Workload) -> Tensor:
         return output.logits[:, -1].float()
 
     return measured(workload, logits)
+
+
+def _tried(way: Way) -> Way:
+    """A library's own errors are its reason for not being measured, and no end of the benchmark."""
+
+    def tried(model: nn.Module, workload: Workload) -> Tensor:
+        try:
+            return way(model, workload)
+        except Unable:
+            raise
+        except Exception as error:
+            raise Unable(f"{type(error).__name__}: {error}".splitlines()[0][:200]) from error
+
+    return tried
+
+
+LIBRARIES = {
+    "transformer-lens": _tried(transformer_lens),
+    "nnsight": _tried(nnsight),
+    "pyvene": _tried(pyvene),
+}
+"""Distribution -> its way; `libraries.txt` names the versions these were written for."""
+
+
+def installed() -> dict[str, str]:
+    """The libraries that are here, and their versions."""
+    here = {found.metadata["Name"].lower().replace("_", "-") for found in importlib.metadata.distributions()}
+    return {name: importlib.metadata.version(name) for name in LIBRARIES if name in here}

@@ -10,12 +10,16 @@ import torch
 from mi_atlas.evaluators.replay import Constant, Intervention, Replay, Zero
 from mi_atlas.specs.sites import GRANULARITIES
 
+Positions = tuple[int, ...]
+
+LENGTH = 24
+"""Tokens of a prompt, unless told otherwise."""
+
 
 @dataclass(frozen=True)
 class Workload:
     """Prompts of token ids, and interventions to measure on each of them."""
 
-    name: str
     what: str
     prompts: list[list[int]]
     interventions: list[Intervention]
@@ -27,35 +31,60 @@ def prompts(vocabulary: int, lengths: list[int]) -> list[list[int]]:
     return [[rng.randrange(vocabulary) for _ in range(length)] for length in lengths]
 
 
-def _w1(replay: Replay, positions: tuple[int, ...] | None = None) -> list[Intervention]:
+def components(replay: Replay, positions: Positions | None = None) -> list[Intervention]:
+    """Every layer, operator and MLP removed."""
     return [Intervention(site, Zero(), positions) for site in replay.anatomy.sites(GRANULARITIES)]
 
 
-def _w2(replay: Replay, positions: tuple[int, ...] | None = None) -> list[Intervention]:
-    return [Intervention(site, Zero(), positions) for site in replay.anatomy.sites(("head",))]
+def heads(replay: Replay, positions: Positions | None = None, first: int | None = None) -> list[Intervention]:
+    """Every head removed, or the first so many of each layer."""
+    sites = [site for site in replay.anatomy.sites(("head",)) if first is None or (site.head or 0) < first]
+    return [Intervention(site, Zero(), positions) for site in sites]
 
 
-def _grid(replay: Replay, length: int) -> list[Intervention]:
+def grid(replay: Replay) -> list[Intervention]:
     """The stream entering every layer at every position, replaced by a vector, as a patching grid does."""
     vector = torch.randn(replay.anatomy.width, generator=torch.Generator().manual_seed(0))
     sites = replay.anatomy.sites(("residual",))[:-1]
-    return [Intervention(site, Constant(vector), (position,)) for site in sites for position in range(length)]
+    return [Intervention(site, Constant(vector), (position,)) for site in sites for position in range(LENGTH)]
 
 
-EQUAL, MIXED, LENGTH = [24] * 12, [8 + (11 * i) % 33 for i in range(12)], 24
+def equal(count: int) -> list[int]:
+    """Prompts of one length."""
+    return [LENGTH] * count
 
-WORKLOADS: dict[str, tuple[str, list[int], Callable[[Replay], list[Intervention]]]] = {
-    "w1": ("every layer, operator and MLP removed; 12 prompts of 24 tokens", EQUAL, _w1),
-    "w2": ("every head removed; 12 prompts of 24 tokens", EQUAL, _w2),
-    "mixed": ("w1 with prompts of 8 to 40 tokens", MIXED, _w1),
-    "one": ("w1 with one prompt of 24 tokens", [LENGTH], _w1),
-    "last": ("w1 at the last position only", EQUAL, lambda replay: _w1(replay, (-1,))),
-    "last-heads": ("w2 at the last position only", EQUAL, lambda replay: _w2(replay, (-1,))),
-    "grid": ("every layer's stream at every position; one prompt of 24 tokens", [LENGTH], lambda r: _grid(r, LENGTH)),
+
+def mixed(count: int) -> list[int]:
+    """Prompts of 8 to 40 tokens."""
+    return [8 + (11 * i) % 33 for i in range(count)]
+
+
+def one(count: int) -> list[int]:
+    """A single prompt."""
+    return [LENGTH]
+
+
+WORKLOADS: dict[str, tuple[str, Callable[[int], list[int]], Callable[[Replay], list[Intervention]]]] = {
+    "w1": ("every layer, operator and MLP removed", equal, components),
+    "w2": ("every head removed", equal, heads),
+    "mixed": ("as w1, prompts of mixed lengths", mixed, components),
+    "one": ("as w1, a single prompt", one, components),
+    "last": ("as w1, at the last position only", equal, lambda replay: components(replay, (-1,))),
+    "last-heads": ("as w2, at the last position only", equal, lambda replay: heads(replay, (-1,))),
+    "grid": ("a patching grid: every layer's stream at every position", one, grid),
 }
+"""Name -> what it is, lengths of so many prompts, interventions on a model."""
 
 
-def workload(name: str, replay: Replay) -> Workload:
-    """A named workload for a model."""
+def workload(name: str, replay: Replay, count: int) -> Workload:
+    """A named workload for a model, with so many prompts."""
     what, lengths, interventions = WORKLOADS[name]
-    return Workload(name, what, prompts(replay.anatomy.vocabulary, lengths), interventions(replay))
+    return made(what, replay, lengths(count), interventions(replay))
+
+
+def made(what: str, replay: Replay, lengths: list[int], interventions: list[Intervention]) -> Workload:
+    """A workload that says its own size."""
+    span = f"{min(lengths)} tokens" if min(lengths) == max(lengths) else f"{min(lengths)} to {max(lengths)} tokens"
+    several = "prompts" if len(lengths) > 1 else "prompt"
+    size = f"{len(interventions)} interventions x {len(lengths)} {several} of {span}"
+    return Workload(f"{what}: {size}", prompts(replay.anatomy.vocabulary, lengths), interventions)

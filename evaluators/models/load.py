@@ -6,7 +6,7 @@ import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,6 +28,8 @@ class LoadedModel:
     located: Located
     device: torch.device
     dtype: torch.dtype
+    proven: set[str] = field(default_factory=set, compare=False)
+    """What `proofs.prove` has shown, of this model or of any: whoever loads several gives them one set."""
 
 
 def load(located: Located, device: str | torch.device = "cpu") -> LoadedModel:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from mi_atlas.evaluators import interventions, proofs
-from mi_atlas.evaluators.anatomy import Anatomy, Port
+from mi_atlas.evaluators import interventions, proofs, proven
+from mi_atlas.evaluators.anatomy import Anatomy, Port, dissect
 from mi_atlas.evaluators.cells import NotEvaluated
 from mi_atlas.evaluators.interventions import Edit, visiting
 from mi_atlas.evaluators.proofs import PROOFS, Subject, prove
+from mi_atlas.evaluators.proven import proof_key
 from mi_atlas.evaluators.replay import Replay
 from mi_atlas.specs.sites import GRANULARITIES, SITE_KINDS, Site
 from torch import Tensor, nn
@@ -41,15 +43,50 @@ def test_every_proof_holds_for_every_kind_of_site(architecture: str) -> None:
     assert [proof.name for proof in found] == [proof.__name__ for proof in PROOFS]
 
 
-def test_a_model_with_shared_keys_and_values_has_separate_heads() -> None:
-    assert not failing(another("Qwen2", num_key_value_heads=1))
-
-
 def test_a_failure_names_the_proof_the_model_and_the_reason() -> None:
     module = micro("qwen2")
     module.register_forward_hook(lambda m, args, out: setattr(out, "logits", out.logits * 2))
     with pytest.raises(NotEvaluated, match=r"`same_logits` failed on Qwen2ForCausalLM: they differ by 5.0e-01"):
         prove(wrap(module), block().examples)
+
+
+def test_what_holds_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    right, seen = proofs.proofs, []
+    monkeypatch.setattr(proofs, "proofs", lambda *asked: seen.append(asked[2]) or right(*asked))
+    model, examples = wrap(another("Llama")), block().examples
+    prove(model, examples, ALL)
+    prove(model, examples, ("mlp", "head"))
+    prove(replace(model), examples, ("layer",))
+    assert seen == [ALL]
+    prove(model, examples, ("q_proj", "mlp"))
+    assert seen == [ALL, ("q_proj", "mlp")]
+
+
+def test_what_fails_is_not_noted() -> None:
+    model = wrap(micro("qwen2"))
+    handle = model.module.register_forward_hook(lambda m, args, out: setattr(out, "logits", out.logits * 2))
+    with pytest.raises(NotEvaluated):
+        prove(model, block().examples)
+    assert model.proven == set()
+    handle.remove()
+    prove(model, block().examples)
+    assert len(model.proven) == len(GRANULARITIES)
+
+
+def test_a_proof_is_of_one_model_format_device_and_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = wrap(micro("llama"))
+    others = (
+        model,
+        replace(model, located=replace(model.located, parts={"weights": "w"})),
+        replace(model, dtype=torch.bfloat16),
+        replace(model, device=torch.device("cuda")),
+    )
+    keys = {proof_key(one, kind) for one in others for kind in ALL}
+    assert len(keys) == len(others) * len(ALL)
+    monkeypatch.setattr(proven, "CODE", ("cells.py",))
+    proven._code_digest.cache_clear()
+    assert proof_key(model, "mlp") not in keys
+    proven._code_digest.cache_clear()
 
 
 def test_a_layer_that_writes_more_than_its_parts_is_found() -> None:
@@ -58,6 +95,49 @@ def test_a_layer_that_writes_more_than_its_parts_is_found() -> None:
     module.model.layers[1].forward = lambda *args, **kwargs: own(*args, **kwargs) * 1.5
     assert "updates_add_up" in failing(module)
     assert "updates_add_up" in failing(another("Granite"))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "proof"),
+    [
+        ("FalconH1", "updates_add_up"),  # a state-space mixer beside the attention
+        ("Cohere", "same_logits"),  # logits scaled behind the unembedding
+        ("BitNet", "heads_are_separate"),  # a norm over all heads before the output projection
+    ],
+)
+def test_what_the_names_of_parts_do_not_show_is_found(architecture: str, proof: str) -> None:
+    assert failing(another(architecture)) == {proof}
+
+
+@pytest.mark.parametrize("architecture", ["Phi", "Mixtral"])
+def test_proofs_hold_where_a_layer_has_fewer_sites(architecture: str) -> None:
+    model = another(architecture)
+    assert not failing(model, tuple(kind for kind in SITE_KINDS if dissect(model).sites((kind,))))
+
+
+# Olmo 2 norms the queries of all heads together: where only they tell heads apart, its heads are not proven.
+@pytest.mark.parametrize(
+    ("architecture", "shared"),
+    [(name, shared) for name in PACKED for shared in (1, 4) if (name, shared) != ("Olmo2", 1)],
+)
+def test_heads_are_proven_however_many_share_keys_and_values(architecture: str, shared: int) -> None:
+    subject = Subject(wrap(another(architecture, num_key_value_heads=shared)), [[3, 1, 4, 1, 5]], ("head",))
+    with torch.inference_mode():
+        assert not proofs.heads_are_separate(subject)
+        assert not proofs.heads_add_up(subject)
+
+
+@pytest.mark.parametrize(("bits", "quantization"), [("load_in_4bit", "nf4"), ("load_in_8bit", "int8")])
+def test_proofs_hold_of_quantised_weights(bits: str, quantization: str, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    from transformers import BitsAndBytesConfig, LlamaForCausalLM
+
+    another("Llama", hidden_size=64, intermediate_size=64).save_pretrained(tmp_path)
+    config = BitsAndBytesConfig(**{bits: True})
+    module = LlamaForCausalLM.from_pretrained(tmp_path, quantization_config=config, dtype=torch.float32).eval()
+    bare = wrap(module.requires_grad_(False))
+    spec = bare.located.spec.model_copy(update={"quantization": quantization})
+    prove(replace(bare, located=replace(bare.located, spec=spec)), block().examples, ALL)
 
 
 def test_a_large_stream_is_no_other_writer(architecture: str) -> None:

@@ -38,6 +38,13 @@ MORE: dict[str, dict[str, Any]] = {
     "Granite": {"residual_multiplier": 0.5},
     "Cohere": {},
     "Phi": {},
+    "Mixtral": {"num_local_experts": 2},
+    "FalconH1": {"mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_d_ssm": 32, "mamba_chunk_size": 8},
+    "BitNet": {"bos_token_id": None, "eos_token_id": None},
+    "Bamba": {"mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8, "attn_layer_indices": [1]},
+    "Mamba": {},
+    "GPTNeoX": {},
+    "OPT": {"ffn_dim": 24, "word_embed_proj_dim": 16},
 }
 """What each architecture has that others do not."""
 
