@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from math import comb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..specs.kinds import load_plugins
+from ..specs.sites import Component, Site, parse_component
 
 if TYPE_CHECKING:
     from ..evaluators.models.locate import Located
@@ -95,6 +97,29 @@ def _random_component(spec: Any, model: Located, effects: Sequence[Effect], swee
             yield DrawnRun(draw, effect, model, effect.intervention, effect.seed, site)
 
 
+@control("random_layers")
+def _random_layers(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
+    from ..evaluators.cells import NotEvaluated
+
+    for effect in effects:
+        own = tuple(site.layer for site in parse_component(effect.site).sites)
+        early = effect.intervention == "early_exit"
+        own = tuple(range(own[0], model.layers)) if early else own
+        others = comb(model.layers, len(own)) - 1
+        if others < spec.draws:
+            what = (
+                f"random_layers needs {spec.draws} sets of {len(own)} layers beside {effect.site}; there are {others}"
+            )
+            raise NotEvaluated("too_few_sets", what)
+        choice, drawn = random.Random(f"{effect.site} {effect.intervention} {effect.seed}"), {own}
+        for draw in range(spec.draws):
+            while (chosen := tuple(sorted(choice.sample(range(model.layers), len(own))))) in drawn:
+                pass
+            drawn.add(chosen)
+            site = Component(tuple(Site(layer, "layer") for layer in chosen)).label
+            yield DrawnRun(draw, effect, model, "skip" if early else effect.intervention, effect.seed, site)
+
+
 def twisted(kind: str) -> None:
     """Register a control whose draws are the effect's own intervention with something in it drawn at random.
 
@@ -106,3 +131,7 @@ def twisted(kind: str) -> None:
         for effect in effects:
             for draw in range(spec.draws):
                 yield DrawnRun(draw, effect, model, f"{effect.intervention}|{kind}", draw)
+
+
+twisted("shuffled_examples")
+twisted("random_positions")

@@ -123,7 +123,7 @@ def _correlation(arm: Arm, own: Floats) -> Floats:
     ranks = [_ranks(_floored(arm, values)) for values in (own, _values(arm, _expect(arm.claim).against))]
     one, other = (rank - rank.mean(axis=0) for rank in ranks)
     spread = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
-    return np.divide((one * other).sum(axis=0), spread, out=np.zeros_like(spread), where=spread > 0)
+    return np.asarray(np.divide((one * other).sum(axis=0), spread, out=np.zeros_like(spread), where=spread > 0))
 
 
 def _ranks(values: Floats) -> Floats:
