@@ -142,17 +142,20 @@ class Resolver:
         self._groups: dict[str, Group] = {}
         self._runs: dict[tuple[str, Cell], Run] = {}
 
-    def specs(self, claim: MeasuredClaim) -> tuple[Model, Suite]:
-        """The claim's model and suite in full."""
-        model = claim.model if isinstance(claim.model, Model) else self._library.model(claim.model)
+    def specs(self, claim: MeasuredClaim) -> tuple[Model, Suite, Model | None]:
+        """The claim's model and suite in full, and the other model of its metric, where it names one."""
         suite = claim.suite if isinstance(claim.suite, Suite) else self._library.suite(claim.suite)
-        return model, suite
+        donor = getattr(claim.metric, "donor", None)
+        return self._model(claim.model), suite, donor and self._model(donor)
+
+    def _model(self, named: str | Model) -> Model:
+        return named if isinstance(named, Model) else self._library.model(named)
 
     def resolve(self, claim: MeasuredClaim, draw: int) -> Resolved:
         """The runs of a claim on one verification draw of its suite."""
-        model, suite = self.specs(claim)
+        model, suite, donor = self.specs(claim)
         located = self._locate(model)
-        resolved = Resolved(claim, claim.estimand_hash(model, suite), claim.bound_hash, draw, located)
+        resolved = Resolved(claim, claim.estimand_hash(model, suite, donor), claim.bound_hash, draw, located)
         if isinstance(located, Absent):
             resolved.absent["main"] = (located.reason, _how_to_get(located))
             return resolved
@@ -217,7 +220,7 @@ class Resolver:
         named = getattr(metric, "donor", None)
         if named is None:
             return None
-        found = self._locate(named if isinstance(named, Model) else self._library.model(named))
+        found = self._locate(self._model(named))
         if isinstance(found, Absent):
             raise NotEvaluated(found.reason, _how_to_get(found))
         return found

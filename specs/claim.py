@@ -103,14 +103,15 @@ class MeasuredClaim(_Prose):
                 raise ValueError(problem)
         return self
 
-    def estimand_hash(self, model: Model, suite: Suite) -> str:
-        """What is measured, with the named model and suite in full (64 hex digits)."""
+    def estimand_hash(self, model: Model, suite: Suite, donor: Model | None = None) -> str:
+        """What is measured, with the named models and suite in full (64 hex digits)."""
+        other = {"donor": donor.model_dump(mode="json", exclude={"model", "notes"})} if donor else {}
         return digest(
             "estimand",
             {
                 "model": model.model_dump(mode="json", exclude={"model", "notes"}),
                 "suite": suite.model_dump(mode="json", exclude={"suite", "notes"}),
-                "metric": self.metric.model_dump(mode="json", exclude_defaults=True),
+                "metric": self.metric.model_dump(mode="json", exclude_defaults=True) | other,
                 "counterfactual": self.counterfactual,
                 "robustness": self.robustness,
                 "control": self.control.model_dump(mode="json", exclude=set(_margin(self.control))),
@@ -198,6 +199,10 @@ def _check_interventions(claim: MeasuredClaim) -> str | None:
         if metric.INTERVENTIONS is not None and value.intervention not in metric.INTERVENTIONS:
             known = ", ".join(metric.INTERVENTIONS)
             return f"{field} is `{value.intervention}`, but evaluator {metric.evaluator} knows {known}"
+    if metric.FORMS is not None and claim.expect.form not in metric.FORMS:
+        return (
+            f"expect.form is `{claim.expect.form}`, but evaluator {metric.evaluator} is for {', '.join(metric.FORMS)}"
+        )
     if metric.CONTROLS is not None and claim.control.kind not in metric.CONTROLS:
         known = ", ".join(metric.CONTROLS)
         return f"control.kind is `{claim.control.kind}`, but evaluator {metric.evaluator} knows {known}"

@@ -122,10 +122,16 @@ def check_references(loaded: LoadedClaim, library: Library, claims: Mapping[str,
     claim, document = loaded.claim, loaded.document
     if isinstance(claim, CompositeClaim):
         return [fault for index in range(len(claim.expect.claims)) for fault in _check_child(loaded, index, claims)]
-    named = (("model", claim.model, library.models), ("suite", claim.suite, library.suites))
+    named = (
+        (("model",), claim.model, library.models),
+        (("suite",), claim.suite, library.suites),
+        (("metric", "donor"), getattr(claim.metric, "donor", None), library.models),
+    )
     return [
-        document.fault((field,), f"there is no {field} of that name", **_choice(name, names))
-        for field, name, names in named
+        document.fault(
+            path, f"there is no {'suite' if path == ('suite',) else 'model'} of that name", **_choice(name, names)
+        )
+        for path, name, names in named
         if isinstance(name, str) and name not in names
     ]
 

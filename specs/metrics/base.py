@@ -44,6 +44,8 @@ class Metric(Spec):
     """Counterfactuals and robustness values the evaluator knows; None: whatever has a spec."""
     CONTROLS: ClassVar[tuple[str, ...] | None] = None
     """Controls the evaluator knows, likewise."""
+    FORMS: ClassVar[tuple[str, ...] | None] = None
+    """Forms of claims that the numbers can carry, likewise."""
     DISCOVERY: ClassVar[bool] = False
     """Whether the evaluator learns something from the suite's discovery examples first, such as a direction."""
 

@@ -124,6 +124,7 @@ class AttentionPatternMetric(SweptMetric):
     QUANTITIES: ClassVar = {"attention_to_first": PLAIN, "attention_to_subject": PLAIN}
     INTERVENTIONS = ("observe",)
     CONTROLS = ("random_positions", "untrained_model", "random_component")
+    FORMS = ("threshold",)
 
     evaluator: Literal["attention_pattern"]
     """attention_pattern"""

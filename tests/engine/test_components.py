@@ -105,3 +105,49 @@ def test_a_new_option_changes_no_old_claim_s_hash(desk: Desk) -> None:
     assert resolve(desk, said).estimand == plain.estimand
     said["metric"]["only"] = "clean_correct"
     assert resolve(desk, said).estimand != plain.estimand
+
+
+def similarity(donor: str, **more: Any) -> dict[str, Any]:
+    """A claim about two models."""
+    metric = {"evaluator": "representation", "quantity": "cka", "sites": {"granularity": "residual"}}
+    return claim(
+        metric=metric | {"against": "L1.residual", "donor": donor},
+        counterfactual={"intervention": "observe"},
+        robustness=[],
+        control={"kind": "shuffled_examples"},
+        expect={"form": "threshold", "component": "L1.residual", "at_least": 0.5},
+        **more,
+    )
+
+
+def test_another_model_is_part_of_the_estimand_and_of_every_key(desk: Desk) -> None:
+    """By what it is, not by its name."""
+    folder = desk.root / "specs" / "library" / "models"
+    twin = (folder / "small.yaml").read_text().replace("model: small", "model: twin")
+    (folder / "twin.yaml").write_text(twin)
+    (folder / "half.yaml").write_text(twin.replace("model: twin", "model: half") + "dtype: bfloat16\n")
+    small, same, half = (resolve(desk, similarity(name)) for name in ("small", "twin", "half"))
+    assert small.estimand == same.estimand != half.estimand
+    assert small.keys == same.keys
+    assert small.main_keys.isdisjoint(half.main_keys)
+
+
+def test_another_model_that_is_not_there_is_a_located_fault(desk: Desk) -> None:
+    desk.write("small/one", similarity("smal"))
+    code, _, err = desk.type("validate")
+    assert code == 3
+    assert "metric.donor: there is no model of that name" in err
+    assert "did you mean `small`?" in err
+
+
+def test_a_pattern_carries_no_claim_of_another_form() -> None:
+    metric = {"evaluator": "attention_pattern", "quantity": "attention_to_first", "sites": {"granularity": "head"}}
+    document = claim(
+        metric={**metric, "descriptive": True},
+        counterfactual={"intervention": "observe"},
+        robustness=[],
+        control={"kind": "random_positions"},
+        expect={"form": "top_component", "component": "L1.head0"},
+    )
+    with pytest.raises(ValidationError, match="`top_component`, but evaluator attention_pattern is for threshold"):
+        ClaimAdapter.validate_python({"claim": "a/b", **document})
