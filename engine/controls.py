@@ -135,3 +135,10 @@ def twisted(kind: str) -> None:
 
 twisted("shuffled_examples")
 twisted("random_positions")
+twisted("wrong_donor")
+twisted("matched_norm_patch")
+twisted("random_direction")
+twisted("shuffled_labels")
+twisted("wrong_task")
+twisted("random_map")
+twisted("shuffled_pairs")
