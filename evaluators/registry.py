@@ -44,7 +44,15 @@ class Evaluator(Protocol):
         ...
 
 
-OURS = {"ablation": 2, "skipping": 1, "representation": 1, "attention_pattern": 1, "patching": 1, "steering": 1}
+OURS = {
+    "ablation": 2,
+    "skipping": 1,
+    "representation": 1,
+    "attention_pattern": 1,
+    "patching": 1,
+    "circuit": 1,
+    "steering": 1,
+}
 """Our own evaluators and their versions: file `NAME.py` here, with a class `EVALUATOR`.
 
 A version is raised whenever the numbers would change: it is part of every key.

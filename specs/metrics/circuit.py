@@ -1,0 +1,89 @@
+"""specs: a named circuit: what a few components do without all others, and all others without them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from ..base import Many, Spec
+from ..controls import Draws, Margin
+from ..interventions import Intervention
+from ..kinds import kind
+from ..sites import Frame, SiteKind, SiteLabel, parse_component
+from .base import LOGITS, NATS, PLAIN, SHARE, Metric
+
+
+@kind("metric")
+class CircuitMetric(Metric):
+    """What of the answer a circuit carries, when the rest of a universe of components is ablated."""
+
+    QUANTITIES: ClassVar = {
+        "faithfulness": SHARE,
+        "necessity": SHARE,
+        "kl": NATS,
+        "circuit_wins": PLAIN,
+        "least_member": LOGITS,
+    }
+    INTERVENTIONS = ("zero", "mean", "resample", "corrupt")
+    CONTROLS = ("random_circuit", "untrained_model")
+    DISCOVERY = True
+
+    evaluator: Literal["circuit"]
+    """circuit"""
+    quantity: Literal["faithfulness", "necessity", "kl", "circuit_wins", "least_member"]
+    """With LD = logit(target) - logit(wrong target) at the answer position, C the circuit, M the model, and 0 the model
+    with the whole universe ablated: faithfulness: LD(C) - LD(0) as a share of LD(M) - LD(0), all but the circuit
+    ablated. necessity: LD(M) - LD(M without C) as a share of the same. kl: KL(M || C), nats. circuit_wins: 1 where
+    LD(C) > LD(M); equivalence means one half. least_member: LD(C) - LD(C without v), logits, for the member v of which
+    that is least on the discovery examples: in a minimal circuit it is large."""
+    granularity: SiteKind | Many[SiteKind]
+    """The universe: every component of these kinds; what is of another kind stays as it is."""
+    circuit: SiteLabel
+    """The circuit's members, such as L1.head0+L4.head2."""
+
+    @property
+    def granularities(self) -> tuple[SiteKind, ...]:
+        """The granularities, always as a tuple."""
+        return self.granularity if isinstance(self.granularity, tuple) else (self.granularity,)
+
+    @model_validator(mode="after")
+    def _of_the_universe(self) -> CircuitMetric:
+        members = parse_component(self.circuit)
+        if members.positions:
+            raise ValueError(f"circuit `{self.circuit}` names tokens: a circuit is ablated at every token")
+        if len(set(members.sites)) < len(members.sites):
+            raise ValueError(f"circuit `{self.circuit}` names a member twice")
+        for site in members.sites:
+            if site.granularity not in self.granularities:
+                universe = ", ".join(self.granularities)
+                raise ValueError(f"circuit has {site.label}, but granularity is {universe} only")
+        return self
+
+    def sweep(self, frame: Frame) -> tuple[str, ...]:
+        """The circuit."""
+        return (self.circuit,)
+
+    def settings(self) -> dict[str, Any]:
+        """The universe."""
+        return {"granularity": list(self.granularities)}
+
+
+@kind("intervention")
+class Corrupt(Intervention):
+    """An ablated component has the activations of the aligned corrupt prompt."""
+
+    intervention: Literal["corrupt"]
+    """corrupt"""
+
+
+@kind("control")
+class RandomCircuit(Spec):
+    """Circuits of as many components of each kind, drawn at random: no two the same, none the claim's own."""
+
+    kind: Literal["random_circuit"]
+    """random_circuit"""
+    draws: Draws = 20
+    """Distinct circuits, of which the universe must have so many."""
+    ratio: Margin = 1.5
+    """The effect must exceed the typical draw's by this factor."""
