@@ -52,8 +52,10 @@ class AsFar:
     def __call__(self, update: Tensor, before: Tensor, rows: Rows) -> Tensor:
         """What passes and a vector of the norm of donor - update."""
         direction = rows.prompts.gaussian(self.seed, update.shape[-1])[rows.at]
+        unit: Tensor = (direction / direction.norm(dim=-1, keepdim=True)).to(update)
         distance = (self.donor(update, before, rows) - update).norm(dim=-1, keepdim=True)
-        return update + distance * (direction / direction.norm(dim=-1, keepdim=True)).to(update)
+        moved: Tensor = update + distance * unit
+        return moved
 
 
 class Patching:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import textwrap
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from .base import Spec
 from .claim import ClaimAdapter
 from .model import Model
 from .suite import Suite
@@ -22,7 +28,43 @@ _KINDS: dict[str, TypeAdapter[Any]] = {"claim": ClaimAdapter, "model": TypeAdapt
 
 def schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema (draft 2020-12) by kind of spec; descriptions are the docstrings."""
-    return {name: {"$schema": DIALECT, **kind.json_schema()} for name, kind in _KINDS.items()}
+    return {name: {"$schema": DIALECT, **_described(kind.json_schema())} for name, kind in _KINDS.items()}
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """Give every field of every class that the schema has the docstring that stands below it."""
+    classes = {cls.__name__: cls for cls in _below(Spec)}
+    for part in (schema, *schema.get("$defs", {}).values()):
+        cls, fields = classes.get(part.get("title", "")), part.get("properties", {})
+        for name, text in (_docstrings(cls) if cls else {}).items():
+            if name in fields:
+                fields[name] = dict(sorted({"description": text, **fields[name]}.items()))
+    return schema
+
+
+def _below(cls: type[Spec]) -> Iterator[type[Spec]]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _docstrings(cls: type[Spec]) -> dict[str, str]:
+    """Field -> the string that stands below it, in the class or the nearest class above."""
+    found: dict[str, str] = {}
+    for each in reversed([cls for cls in cls.__mro__ if issubclass(cls, Spec)]):
+        try:
+            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        except (OSError, TypeError):  # another package's class whose source is not there
+            continue
+        assert isinstance(tree, ast.ClassDef)
+        for field, below in pairwise(tree.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_text(below):
+                found[field.target.id] = inspect.cleandoc(below.value.value)  # type: ignore[attr-defined]
+    return found
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def write(folder: Path = PACKAGED) -> list[Path]:
