@@ -251,6 +251,12 @@ def _at(refs: tuple[Ref, ...], value: object) -> tuple[Effect, ...]:
     )
 
 
+def _kind(component: str) -> str:
+    """`layer`, `head@last`: what of a model a component is, and at which tokens."""
+    _, at, positions = component.partition("@")
+    return granularity_of(component) + at + positions
+
+
 def _data_items(resolved: Resolved) -> set[str]:
     located = resolved.located
     if isinstance(located, Absent) or not resolved.series:
@@ -264,7 +270,7 @@ def _data_items(resolved: Resolved) -> set[str]:
                 "model": located.parts,
                 "blocks": blocks,
                 "evaluator": evaluator,
-                "granularity": granularity_of(address.site),
+                "granularity": _kind(address.site),
                 "intervention": address.intervention,
                 **resolved.more,
             },

@@ -33,9 +33,10 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
     """Give every field of every class that the schema has the docstring that stands below it."""
-    classes = {cls.__name__: cls for cls in _below(Spec)}
     for part in (schema, *schema.get("$defs", {}).values()):
-        cls, fields = classes.get(part.get("title", "")), part.get("properties", {})
+        fields = part.get("properties", {})
+        named = (cls for cls in _below(Spec) if cls.__name__ == part.get("title"))
+        cls = next((cls for cls in named if cls.model_fields.keys() == fields.keys()), None)
         for name, text in (_docstrings(cls) if cls else {}).items():
             if name in fields:
                 fields[name] = dict(sorted({"description": text, **fields[name]}.items()))

@@ -61,7 +61,7 @@ def control_phrase(case: Case) -> str:
     """`matched_norm_noise reaches 0.13x of it`; a signed quantity is given in its unit."""
     assert case.control is not None
     scale = case.answer.scale
-    reached = quantity(case.control.reached, "x" if scale.logarithmic else scale.unit)
+    reached = quantity(case.control.reached / scale.per, "x" if scale.logarithmic else scale.unit)
     return f"{case.claim.control.kind} reaches {reached}{' of it' if scale.logarithmic else ''}"
 
 

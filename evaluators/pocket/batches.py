@@ -25,6 +25,9 @@ Stream = Callable[[Sequence[str], int], Iterator[TextExample]]
 PERIODS = (3, 8)
 PAIRS = (2, 5)
 
+SEEDS = 1000
+"""Between the seeds of two runs' streams."""
+
 LENGTHS = 4
 """Parts of a batch, sorted by length, so that little is padded."""
 
@@ -62,10 +65,11 @@ def steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step
         yield step
 
 
-def finishing_steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step]:
-    """The second run: nothing but tasks, of a stream of its own."""
-    examples = stream(recipe.finish_stream, recipe.seed)
-    for _ in range(recipe.finish.steps):
+def finishing_steps(recipe: Recipe, number: int, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step]:
+    """A later run, the second being number 0: nothing but tasks, of a stream of its own."""
+    run = recipe.finishes[number]
+    examples = stream(recipe.finish_stream(run), recipe.seed + number * SEEDS)
+    for _ in range(run.steps):
         yield _tasks(recipe, tokenizer, list(itertools.islice(examples, recipe.batch)))
 
 
@@ -120,7 +124,11 @@ def _pairs(
 
 
 def _tasks(recipe: Recipe, tokenizer: Tokenizer, examples: list[TextExample]) -> Step:
-    rows = [(tokenizer.encode(example.clean).ids, tokenizer.encode(example.target).ids) for example in examples]
+    prompts, targets = (
+        [text.ids for text in tokenizer.encode_batch(texts)]
+        for texts in zip(*((e.clean, e.target) for e in examples), strict=True)
+    )
+    rows = list(zip(prompts, targets, strict=True))
     rows.sort(key=lambda row: len(row[0]) + len(row[1]))
     size = -(-len(rows) // LENGTHS)
     groups = [rows[start : start + size] for start in range(0, len(rows), size)]

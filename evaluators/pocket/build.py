@@ -28,7 +28,7 @@ from .model_card import render
 from .recipe import Recipe, find_recipe
 from .score import held_out
 from .tokenizer import CHAT_TEMPLATE, END_OF_TEXT, learn_tokenizer
-from .train import Progress, model_config, one_thread, train
+from .train import Progress, made_by, model_config, one_thread, train
 
 HELD_OUT_ITEMS = 300
 """Held-out prompts a family."""
@@ -157,6 +157,7 @@ def _card(recipe: Recipe, located: Located, seconds: int, items: int) -> dict[st
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "tokenizers": tokenizers.__version__,
+            "compiler": made_by(recipe),
         },
         "cpu": _cpu(),
         "seconds": seconds,

@@ -40,7 +40,7 @@ class Warmup(Spec):
 
 
 class Finish(Spec):
-    """A second, shorter run from the first one's weights, as bfloat16 rounds them, with fresh optimizers."""
+    """A shorter run from the last one's weights, as bfloat16 rounds them, with fresh optimizers."""
 
     extra: dict[str, int]
     """Task families seen more often than in the first run: these times are added to its mixture."""
@@ -85,7 +85,9 @@ class Recipe(Spec):
     cooldown: float
     """Fraction of the steps over which the step size falls to zero, at the end."""
     finish: Finish
-    """What comes after."""
+    """The second run."""
+    polish: Finish | None = None
+    """A third."""
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -98,9 +100,13 @@ class Recipe(Spec):
         return tuple(family for family, times in self.mixture.items() for _ in range(times))
 
     @property
-    def finish_stream(self) -> tuple[str, ...]:
-        """The same for the second run."""
-        return (*self.stream, *(family for family, times in self.finish.extra.items() for _ in range(times)))
+    def finishes(self) -> tuple[Finish, ...]:
+        """The runs after the first."""
+        return (self.finish, *((self.polish,) if self.polish else ()))
+
+    def finish_stream(self, run: Finish) -> tuple[str, ...]:
+        """The same for a later run."""
+        return (*self.stream, *(family for family, times in run.extra.items() for _ in range(times)))
 
     @property
     def all_steps(self) -> int:

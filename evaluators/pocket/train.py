@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .batches import Part, Step, Stream, finishing_steps, steps
-from .recipe import Recipe
+from .compiled import EAGER, compiled, compiler
+from .recipe import Finish, Recipe
 
 Progress = Callable[[int, int, float], None]
 """Steps done, steps in all, loss of the latest (nats)."""
@@ -22,6 +24,9 @@ Report = Callable[[int, float], None]
 
 REPORT_EVERY = 50
 """Steps between two reports of progress."""
+
+LONG = 500
+"""Steps from which compiling, half a minute, pays."""
 
 
 class TrainingError(Exception):
@@ -34,21 +39,30 @@ def train(recipe: Recipe, tokenizer: Tokenizer, stream: Stream, progress: Progre
     Raises:
         TrainingError: torch is too old to have Muon.
     """
-    with one_thread():
-        module = initial(recipe, tokenizer.get_vocab_size())
-        first, second = recipe.all_steps, recipe.finish.steps
-        report = _reporter(progress, first + second)
+    module = initial(recipe, tokenizer.get_vocab_size())
+    with one_thread(), nullcontext() if made_by(recipe) == EAGER else compiled(module):
+        first = recipe.all_steps
+        report = _reporter(progress, first + sum(run.steps for run in recipe.finishes))
         _run(recipe, module, steps(recipe, tokenizer, stream), lambda n: _pace(n, first, recipe.cooldown), report)
-        finish(recipe, module, finishing_steps(recipe, tokenizer, stream), lambda n, loss: report(first + n, loss))
+        done = first
+        for number, run in enumerate(recipe.finishes):
+            batches = finishing_steps(recipe, number, tokenizer, stream)
+            finish(recipe, run, module, batches, partial(_later, report, done))
+            done += run.steps
     return module.eval()
 
 
-def finish(recipe: Recipe, module: nn.Module, batches: Iterator[Step], report: Report) -> None:
-    """The recipe's second run, from weights rounded to bfloat16: as well from those that a first run saved."""
+def made_by(recipe: Recipe) -> str:
+    """The compiler of the kernels that a recipe's training runs on here: another one, other last bits."""
+    return compiler() if recipe.all_steps >= LONG else EAGER
+
+
+def finish(recipe: Recipe, run: Finish, module: nn.Module, batches: Iterator[Step], report: Report) -> None:
+    """A later run, from weights rounded to bfloat16: as well from those that the run before it saved."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(parameter.bfloat16())
-    _run(recipe, module, batches, lambda n: recipe.finish.pace * _pace(n, recipe.finish.steps, 1.0), report)
+    _run(recipe, module, batches, lambda n: run.pace * _pace(n, run.steps, 1.0), report)
 
 
 def _run(
@@ -77,6 +91,10 @@ def _reporter(progress: Progress | None, total: int) -> Report:
             progress(number + 1, total, loss)
 
     return report
+
+
+def _later(report: Report, done: int, number: int, loss: float) -> None:
+    report(done + number, loss)
 
 
 def initial(recipe: Recipe, vocabulary: int) -> nn.Module:

@@ -94,3 +94,11 @@ def test_a_signed_quantity_has_a_top_component_by_its_mean() -> None:
     assert "L0 exceeds L1 by -1." in refuted.reason
     tiny = grade(document, signed({"L0": -1.0, "L1": -3.0, "L2": -4.0}))
     assert (tiny.grade, tiny.code) == ("Pending", "no_material_effect")
+
+
+def test_the_control_of_a_share_is_shown_as_a_share() -> None:
+    found = world(0.8)
+    drawn = {key: 0.3 + 0.001 * key[2] + 0 * values for key, values in found.control.items()}
+    verdict = grade(share(0.6), replace(found, control=drawn))
+    reached = (0.3 + 0.001 * 9.5) / float(found.denominators["zero", "L0"].mean())
+    assert f"matched_norm_noise reaches {reached:.2g}" in verdict.reason

@@ -45,6 +45,7 @@ def small(**fields: Any) -> Recipe:
         "pure_steps": 2,
         "batch": 8,
         "finish": {"extra": {"copying": 1}, "steps": 2, "pace": 0.5},
+        "polish": None,
     }
     return Recipe.model_validate(recipe.model_dump() | changes | fields)
 
@@ -86,24 +87,41 @@ def test_training_learns(tmp_path: Path) -> None:
     assert not module.training
 
 
-def test_the_second_run_starts_from_what_a_first_run_would_save() -> None:
-    """Its weights as bfloat16, and no optimizer state: a run of both in one gives the same bytes."""
-    both = small()
-    alone = small(finish={"extra": {}, "steps": 0, "pace": 0.5})
+def test_a_later_run_starts_from_what_the_run_before_it_would_save() -> None:
+    """Its weights as bfloat16, and no optimizer state: all runs in one give the same bytes."""
+    run = {"extra": {"copying": 1}, "steps": 2, "pace": 0.5}
+    none = {"extra": {}, "steps": 0, "pace": 0.5}
     tokenizer = learn_tokenizer((e.clean + e.target for e in [next(examples((), 0))] * 5), 300)
-    whole, first = (train(recipe, tokenizer, examples).state_dict() for recipe in (both, alone))
-    module = initial(both, tokenizer.get_vocab_size())
-    module.load_state_dict({name: value.bfloat16().float() for name, value in first.items()})
-    with one_thread():
-        finish(both, module, finishing_steps(both, tokenizer, examples), lambda step, loss: None)
-    assert any(not torch.equal(whole[name], first[name]) for name in whole)
-    assert all(torch.equal(whole[name], value) for name, value in module.state_dict().items())
+    recipes = [small(finish=none, polish=None), small(finish=run, polish=None), small(finish=run, polish=run)]
+    saved = [train(recipe, tokenizer, examples).state_dict() for recipe in recipes]
+    for number, recipe in enumerate(recipes[1:]):
+        before, after = saved[number : number + 2]
+        module = initial(recipe, tokenizer.get_vocab_size())
+        module.load_state_dict({name: value.bfloat16().float() for name, value in before.items()})
+        with one_thread():
+            batches = finishing_steps(recipe, number, tokenizer, examples)
+            finish(recipe, recipe.finishes[number], module, batches, lambda step, loss: None)
+        assert any(not torch.equal(after[name], before[name]) for name in after)
+        assert all(torch.equal(after[name], value) for name, value in module.state_dict().items())
+
+
+def test_every_run_sees_a_stream_of_its_own() -> None:
+    run = {"extra": {"copying": 1}, "steps": 1, "pace": 0.5}
+    seeds: list[int] = []
+
+    def noting(families: object, seed: int) -> Any:
+        seeds.append(seed)
+        return examples(families, seed)
+
+    tokenizer = learn_tokenizer((e.clean + e.target for e in [next(examples((), 0))] * 5), 300)
+    train(small(finish=run, polish=run, seed=7), tokenizer, noting)
+    assert seeds == [7, 7, 1007]
 
 
 def test_the_second_run_sees_some_families_more_often() -> None:
     recipe = small()
     assert sorted(recipe.stream) == ["arithmetic", "arithmetic", "copying"]
-    assert sorted(recipe.finish_stream) == ["arithmetic", "arithmetic", "copying", "copying"]
+    assert sorted(recipe.finish_stream(recipe.finish)) == ["arithmetic", "arithmetic", "copying", "copying"]
 
 
 def test_a_step_never_sees_the_answer_beforehand() -> None:

@@ -32,7 +32,10 @@ def model(request: pytest.FixtureRequest) -> LoadedModel:
 
 
 def test_every_recipe_ships() -> None:
-    assert recipe_names() == NAMES == ["pocket-coder", "pocket-llama", "pocket-qwen"]
+    assert recipe_names() == NAMES
+    assert {"pocket-coder", "pocket-lfm2", "pocket-llama", "pocket-qwen", "pocket-qwen-s1", "pocket-qwen-s2"} <= set(
+        NAMES
+    )
 
 
 def test_a_recipe_says_only_how_it_differs_from_the_one_it_is_like() -> None:
@@ -119,3 +122,14 @@ def test_names_of_what_does_not_ship() -> None:
         card("pocket-nothing")
     with pytest.raises(LookupError, match="pocket-qwen"):
         find_recipe("pocket-nothing")
+
+
+def test_seeds_of_one_recipe_differ_in_nothing_else() -> None:
+    first, *others = (find_recipe(f"pocket-qwen{suffix}").model_dump() for suffix in ("", "-s1", "-s2"))
+    assert [each["seed"] for each in (first, *others)] == [0, 1, 2]
+    for other in others:
+        assert {**other, "pocket": first["pocket"], "seed": first["seed"]} == first
+
+
+def test_the_hybrid_has_convolutions_and_attention() -> None:
+    assert set(find_recipe("pocket-lfm2").config["layer_types"]) == {"conv", "full_attention"}
