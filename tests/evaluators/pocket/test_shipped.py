@@ -42,7 +42,9 @@ def test_a_recipe_says_only_how_it_differs_from_the_one_it_is_like() -> None:
     qwen, coder = find_recipe("pocket-qwen"), find_recipe("pocket-coder")
     assert (coder.config, coder.warmup, coder.batch) == (qwen.config, qwen.warmup, qwen.batch)
     assert coder.mixture["code_semantics"] == 2 * qwen.mixture["code_semantics"]
-    assert coder.finish.steps > qwen.finish.steps
+    assert coder.finish.extra["refusal_style"] == 2 * qwen.finish.extra["refusal_style"]
+    assert qwen.polish
+    assert not coder.polish
 
 
 @pytest.mark.parametrize("name", NAMES)
