@@ -148,7 +148,7 @@ NO_CLAIM: list[Case] = [
     ("misspelt composite form", edit("top_component", "migrate"), 12, 16, "did you mean `migration`?"),
     ("form is a list", edit("top_component", "[top]"), 12, 16, "expect.form: is none of the accepted"),
     ("unknown control", edit("matched_norm_noise", "matched_noise"), 11, 17, "did you mean `matched_norm_noise`?"),
-    ("unknown intervention", edit("zero", "skip"), 9, 32, "did you mean `zero`?"),
+    ("unknown intervention", edit("zero", "zeros"), 9, 32, "did you mean `zero`?"),
     ("unknown robustness", edit("mean", "mode"), 10, 29, "robustness[0].intervention: is none of the accepted words"),
     ("robustness without list", edit("[{intervention: mean}]", "{intervention: mean}"), 10, 13, "has the wrong type"),
     ("unknown granularity", edit("granularity: layer", "granularity: layers"), 8, 24, "did you mean `layer`?"),
