@@ -207,8 +207,9 @@ class Donors:
 
     def donor(self, example: Example, seed: int) -> str:
         """Id of another example."""
-        choice = random.Random(digest("resample", {"seed": seed, "example": example.id}))
-        return choice.choice([i for i in self._ids if i != example.id])
+        own = example.id
+        choice = random.Random(digest("resample", {"seed": seed, "example": own}))
+        return choice.choice([i for i in self._ids if i != own])
 
 
 def aligned(donor: int, length: int) -> list[int]:

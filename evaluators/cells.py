@@ -70,7 +70,7 @@ def cell_parts(
         **more,
         **{f"model.{name}": value for name, value in model_parts.items()},
         "examples": block_digest,
-        "pool": pool_digest if cell.intervention in POOLED else "-",
+        "pool": pool_digest if cell.intervention.partition("|")[0] in POOLED else "-",
         "evaluator": f"{evaluator[0]}@{evaluator[1]}",
         "site": cell.site,
         "intervention": f"{cell.intervention}[{cell.seed}]",

@@ -71,8 +71,8 @@ class CircuitMetric(Metric):
     under the faithfulness of circuits of 1, 2, 4, ... components, over their share of the universe; the circuit's
     members come first, then the others, each ranked by single ablations of discovery examples. cmd: the area between
     that curve, ranked by size of effect, and 1: at most so much. loss_recovered: log p(C) - log p(at random) of the
-    target as a share of log p(M) - log p(at random), at random being after other prompts of the
-    family; under resample it is the loss that causal scrubbing recovers."""
+    target as a share of log p(M) - log p(at random), at random being after other prompts of the family;
+    under resample it is the loss that causal scrubbing recovers."""
     granularity: SiteKind | Many[SiteKind]
     """The universe: every component of these kinds; what is of another kind stays as it is."""
     circuit: SiteLabel
