@@ -35,7 +35,7 @@ def test_grading_never_loads_scipy_stats() -> None:
 
 
 def test_a_grade_takes_milliseconds() -> None:
-    """18 sites, three arms, 480 examples, 20 draws: 30 ms promised, twice that on a core of 2.1 GHz; the best of several."""
+    """18 sites, three arms, 480 examples, 20 draws: 30 ms promised, twice that on 2.1 GHz; the best of several."""
     found = sweep([1.0] + [0.3] * 17, Grid(4, 30, 4), labels=("zero", "mean", "resample"))
     document = top(robustness=[{"intervention": "mean"}, {"intervention": "resample"}])
     best = 1.0
