@@ -49,7 +49,9 @@ OURS = {
     "skipping": 1,
     "representation": 1,
     "attention_pattern": 1,
-    "patching": 1,
+    "patching": 2,
+    "path_patching": 1,
+    "attribution": 1,
     "circuit": 1,
     "steering": 1,
 }

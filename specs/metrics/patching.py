@@ -39,12 +39,17 @@ class PatchingMetric(SweptMetric):
         return self
 
     def sweep(self, frame: Frame) -> tuple[str, ...]:
-        """Every component of `sites`, but those that recover 1 or nothing by construction.
+        """Every component of `sites`, but those that recover 1 or nothing by construction."""
+        return without_given(super().sweep(frame), frame)
 
-        These are the stream behind the last layer, and the embeddings of the tokens in which the twins differ.
-        """
-        given = f"L{frame.layers}.residual", "L0.residual@subject"
-        return tuple(label for label in super().sweep(frame) if not any(each in label for each in given))
+
+def without_given(labels: tuple[str, ...], frame: Frame) -> tuple[str, ...]:
+    """Labels of components, without those that recover 1 or nothing by construction.
+
+    These are the stream behind the last layer, and the embeddings of the tokens in which the twins differ.
+    """
+    given = f"L{frame.layers}.residual", "L0.residual@subject"
+    return tuple(label for label in labels if not any(each in label for each in given))
 
 
 @kind("intervention")

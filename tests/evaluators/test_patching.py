@@ -11,6 +11,7 @@ from mi_atlas.evaluators.anatomy import dissect
 from mi_atlas.evaluators.cells import APPLIES, OF, Cell, NotEvaluated
 from mi_atlas.evaluators.interventions import Edit, capture, intervene
 from mi_atlas.evaluators.patching import Patching
+from mi_atlas.evaluators.planted.kinds import build
 from mi_atlas.evaluators.positions import Places
 from mi_atlas.evaluators.quantities import kl_divergence
 from mi_atlas.evaluators.registry import Materials
@@ -139,6 +140,43 @@ def test_a_class_of_tokens_says_where_it_applies() -> None:
     values = measure(micro("qwen2"), cell)[cell]
     places = Places(wrap(micro("qwen2")).tokenizer)
     assert values[APPLIES] == [float(bool(places(example, "answer"))) for example in block().examples]
+
+
+def test_an_example_that_differs_only_inside_the_class_is_left_out() -> None:
+    made, (one, two, *others) = block(), block().examples
+    one = replace(one, corrupt_ids=(*one.clean_ids[:-1], (one.clean_ids[-1] + 1) % 8))
+    two = replace(two, corrupt_ids=((two.clean_ids[0] + 1) % 8, *two.clean_ids[1:]))
+    some = replace(made, examples=(one, two, *others[:2]))
+    labels = ("L1.residual@last", "L0.residual@last", "L1.residual@subject", "L0.residual@first", "L1.mlp@last")
+    measured = measure(micro("qwen2"), *(Cell("made", label, "denoising") for label in labels), made=some)
+    counted = {cell.site: values[APPLIES] for cell, values in measured.items()}
+    assert counted["L1.residual@last"] == counted["L0.residual@last"] == [0, 1, 1, 1]
+    assert counted["L1.residual@subject"][:2] == [0, 1]
+    assert counted["L0.residual@first"] == [1, 0, 1, 1]
+    assert counted["L1.mlp@last"] == [1, 1, 1, 1]
+    for cell, values in measured.items():
+        for recovered, whole, counts in zip(values["recovery"], values[f"recovery{OF}"], values[APPLIES], strict=True):
+            assert counts or recovered == pytest.approx(whole, abs=1e-4), cell
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_planted_table_is_sufficient_and_necessary_and_nothing_else_is(seed: int) -> None:
+    """One MLP holds the lookup table: what it adds at the last token is what tells the twins apart."""
+    planted = build("lookup", seed)
+    made, site = planted.examples(n=30), planted.truth.facts["site"]
+    parts = [f"L{i}.{kind}@last" for i in range(planted.truth.layers) for kind in ("operator", "mlp")]
+    cells = [Cell(made.family, label, way) for label in parts for way in ("denoising", "noising")]
+    for result in Patching().measure(planted.loaded(), Materials([made]), cells):
+        share = sum(result.values["recovery"]) / sum(result.values[f"recovery{OF}"])
+        if result.cell.site == f"{site}@last":
+            assert share == pytest.approx(1, abs=0.15)
+        else:
+            assert abs(share) < 0.15
+
+
+def test_a_site_that_the_model_does_not_have_is_refused() -> None:
+    with pytest.raises(NotEvaluated, match="the model has layers L0 to L2"):
+        measure(micro("qwen2"), Cell("made", "L7.mlp", "noising"))
 
 
 def test_the_spec() -> None:
