@@ -17,9 +17,10 @@ from ..specs.load import LoadedClaim
 from ..store import Ledger, RecordedVerdict, VerdictRow, audit_lock
 from .accepted import exit_code, load_accepted
 from .errors import MachineError
-from .execute import Failure, execute
+from .execute import execute
 from .gather import evidence_digest, gather, missing_arms
 from .grade import Verdict, grade, grade_composite, pending
+from .measure import Failure, Place
 from .memo import Memo
 from .plan import GroupStep, Plan, make_plan
 from .registrations import Registrations, Standing, load_registrations, save_registrations
@@ -57,6 +58,10 @@ class Options:
     """Fetch weights that are not here."""
     device: str | None = None
     """cpu, cuda, ...; None: an accelerator if there is one."""
+    processes: int | None = None
+    """How many measure small models side by side; None: one a core, where that is worth it."""
+    calibration: bool = False
+    """Grade simulated evidence too, in a ledger of its own kind, whose verdicts enter no other."""
 
 
 @dataclass
@@ -78,7 +83,8 @@ class Audit:
         self.workspace, self.options, self.talk = workspace, options, talk
         every, self.library = load(workspace)
         self.claims = select(every, options.selection)
-        self.ledger = Ledger(workspace.ledger, on_wait=talk.wait)
+        kind = "calibration" if options.calibration else "evidence"
+        self.ledger = Ledger(workspace.ledger, kind, on_wait=talk.wait)
         self.failures: dict[str, Failure] = {}
         self.measured = self.cached = 0
         if options.download:
@@ -159,10 +165,10 @@ class Audit:
                 self.failures = execute(
                     plan,
                     self.ledger,
-                    self.workspace.root,
-                    pick_device(self.options.device),
+                    Place(self.workspace.root, pick_device(self.options.device)),
                     self.talk.progress,
                     self.options.rerun,
+                    self.options.processes,
                 )
             finally:
                 self.talk.end()
@@ -180,7 +186,7 @@ class Audit:
             infos = self.ledger.runs(resolved.main_keys)
         measured_at = min(info.measured_at for info in infos.values())
         look = self.registrations.look(resolved.estimand, resolved.bound, resolved.data, resolved.draw, measured_at)
-        return grade(resolved.claim, gather(resolved, values, absent, look))
+        return grade(resolved.claim, gather(resolved, values, absent, look), self.options.calibration)
 
     def _composites(self, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
         composites = {}

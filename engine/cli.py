@@ -57,13 +57,17 @@ def audit(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 ... (default: an accelerator if there is one).")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Measure small models in so many processes (default: one a core, if worth it)."),
+    ] = None,
     ledger: LedgerOption = None,
 ) -> None:
     """Re-verify claims: measure what is missing, grade, and print the claims table."""
     from . import commands
     from .audit import Options
 
-    options = Options(_selection(claims, tag, model), rerun, confirm, download, device)
+    options = Options(_selection(claims, tag, model), rerun, confirm, download, device, processes)
     raise typer.Exit(commands.audit(_workspace(ledger), options))
 
 
@@ -168,6 +172,19 @@ def doctor(
     from . import commands
 
     raise typer.Exit(commands.doctor(_workspace(ledger), model, device))
+
+
+@app.command()
+def calibrate(
+    claims: Annotated[int, typer.Option(min=4, help="Claims of each kind and scope; half are true.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other claims.")] = 0,
+    processes: Annotated[int | None, typer.Option(min=1, help="Side by side (default: one a core).")] = None,
+    page: Annotated[Path | None, typer.Option(help="Also write the figures to this Markdown file.")] = None,
+) -> None:
+    """Grade simulated claims whose truth is known: how often is a false one High, a true one Refuted?"""
+    from . import commands
+
+    commands.calibrate(claims, seed, processes, page)
 
 
 @models_app.command("list")

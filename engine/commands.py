@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -176,3 +177,26 @@ def _latest(workspace: Workspace, selection: Selection) -> tuple[Mapping[str, An
 
 def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def calibrate(count: int, seed: int, processes: int | None, page: Path | None) -> None:
+    """Print, and write if asked, how often grades are wrong on claims of known truth."""
+    from .calibrate.report import errors, markdown, rows, tallies
+    from .calibrate.run import graded
+    from .calibrate.worlds import claims, names
+    from .console import print_rates
+
+    scopes = ("in_suite", "beyond_suite")
+    known = [each for scope in scopes for each in claims(count, seed, scope)]
+
+    def told(done: int) -> None:
+        if done % 60 == 0 or done == len(known):
+            print(f"  {done}/{len(known)} claims", file=sys.stderr, flush=True)
+
+    counts = tallies(graded(known, processes or os.cpu_count() or 1), told)
+    print_rates(rows(counts))
+    high, refuted = errors(counts)
+    print(f"\nfalse High {high}, at most {100 * high.upper:.1f}% (95%); ", end="")
+    print(f"false Refuted {refuted}, at most {100 * refuted.upper:.1f}%")
+    if page:
+        page.write_text(markdown(counts, len(names()), count, seed), encoding="utf-8")

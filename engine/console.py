@@ -90,3 +90,15 @@ def _brief(value: str | None) -> str:
     if value is None:
         return "none"
     return f"{value[:8]}..." if len(value) == 64 else value
+
+
+def print_rates(rows: Sequence[tuple[str, ...]]) -> None:
+    """How often grades are wrong, by kind of claim and scope."""
+    from rich.table import Table
+
+    from .calibrate.report import COLUMNS
+
+    table = Table(*COLUMNS, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)

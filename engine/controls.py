@@ -1,4 +1,7 @@
-"""engine: which runs the draws of each kind of control need. One function a kind; it registers itself."""
+"""engine: which runs the draws of each kind of control need. One function a kind; it registers itself.
+
+A kind whose spec is marked TWISTED needs none.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +62,18 @@ def control_runs(spec: Any, model: Located, effects: Sequence[Effect], sweep: Se
     Raises:
         KeyError: nobody registered this kind, though its spec exists.
     """
-    if spec.kind not in _controls:
+    runs = _twisted if getattr(spec, "TWISTED", False) else _controls.get(spec.kind)
+    if runs is None:
         load_plugins(ENTRY_POINTS)
-    yield from _controls[spec.kind](spec, model, effects, sweep)
+        runs = _controls[spec.kind]
+    yield from runs(spec, model, effects, sweep)
+
+
+def _twisted(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
+    """The effect's own intervention with something in it drawn at random: `steer(4)|random_direction`."""
+    for effect in effects:
+        for draw in range(spec.draws):
+            yield DrawnRun(draw, effect, model, f"{effect.intervention}|{spec.kind}", draw)
 
 
 @control("matched_norm_noise")
@@ -118,30 +130,3 @@ def _random_layers(spec: Any, model: Located, effects: Sequence[Effect], sweep: 
             drawn.add(chosen)
             site = Component(tuple(Site(layer, "layer") for layer in chosen)).label
             yield DrawnRun(draw, effect, model, "skip" if early else effect.intervention, effect.seed, site)
-
-
-def twisted(kind: str) -> None:
-    """Register a control whose draws are the effect's own intervention with something in it drawn at random.
-
-    The evaluator is told `steer(4)|random_direction`, and the draw as seed.
-    """
-
-    @control(kind)
-    def runs(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
-        for effect in effects:
-            for draw in range(spec.draws):
-                yield DrawnRun(draw, effect, model, f"{effect.intervention}|{kind}", draw)
-
-
-twisted("shuffled_examples")
-twisted("random_positions")
-twisted("wrong_donor")
-twisted("matched_norm_patch")
-twisted("random_direction")
-twisted("shuffled_labels")
-twisted("shuffled_labels_own_norm")
-twisted("wrong_task")
-twisted("random_map")
-twisted("shuffled_pairs")
-twisted("random_circuit")
-twisted("shuffled_attribution")

@@ -1,4 +1,4 @@
-"""engine: carry out a plan in this process, committing what is finished at most half a second apart.
+"""engine: carry out a plan, committing what is finished at most half a second apart.
 
 A failure never becomes a measurement: what a group could not give is recorded as attempts, with a code
 and a reason, and the claims that need it end Pending.
@@ -7,50 +7,35 @@ and a reason, and the claims that need it end Pending.
 from __future__ import annotations
 
 import os
-import platform
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..evaluators.cells import NotEvaluated
-from ..evaluators.registry import Materials, find_evaluator
-from ..store import FinishedRun, Ledger, LedgerError, utc_now
-from .memo import generate_blocks
+from ..store import FinishedRun, Ledger, utc_now
+from .measure import Failure, Lost, Place, is_small, measure
 from .plan import GroupStep, Plan
-from .resolve import Group, Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ..evaluators.models.load import LoadedModel
-    from ..evaluators.tasks.example import Block
+    from .resolve import Run
 
 COMMIT_EVERY_S = 0.5
 
-SHARED_FROM_BYTES = 50_000_000
-"""Weights under this run on one thread: their matrices are so small that threads would wait for each other."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a run gave nothing."""
-
-    code: str
-    reason: str
-
+WORTH_A_POOL = 20_000
+"""Passes of small models from which on starting processes takes less time than they save."""
 
 Progress = Callable[[GroupStep, int], None]
 """Called with a step and how many of its runs are finished."""
 
 
 class Writer:
-    """Buffers finished runs and commits them in groups."""
+    """Buffers finished runs and what was proven, and commits them in groups."""
 
     def __init__(self, ledger: Ledger, supersede: bool) -> None:
         self._ledger, self._supersede = ledger, supersede
         self._buffer: list[FinishedRun] = []
         self._last = time.monotonic()
+        self.proven: set[str] = set() if supersede else set(ledger.recall_all("proof"))
+        self._known = set(self.proven)
 
     def add(self, run: FinishedRun) -> None:
         """Take a finished run; commit if the last commit is long enough ago."""
@@ -58,106 +43,61 @@ class Writer:
         if time.monotonic() - self._last >= COMMIT_EVERY_S:
             self.flush()
 
+    def failed(self, runs: list[Run], failure: Failure) -> None:
+        """Record what could not be measured."""
+        with self._ledger.writing():
+            for run in runs:
+                self._ledger.attempt_failed(run.key, run.parts, f"{failure.code}: {failure.reason}")
+
     def flush(self) -> None:
         """Commit what is buffered."""
         self._ledger.commit(self._buffer, supersede=self._supersede)
+        self._ledger.remember_many("proof", dict.fromkeys(self.proven - self._known, utc_now()))
         self._buffer.clear()
+        self._known |= self.proven
         self._last = time.monotonic()
 
 
 def execute(
-    plan: Plan, ledger: Ledger, workspace: Path, device: str, progress: Progress, supersede: bool = False
+    plan: Plan, ledger: Ledger, place: Place, progress: Progress, supersede: bool = False, processes: int | None = None
 ) -> dict[str, Failure]:
     """Run every step; returns the failures by key. With `supersede` new values take the place of stored ones.
 
-    What was proven of a model is remembered in the ledger, and is proven again with `supersede`.
+    What was proven of a model is remembered in the ledger, and is proven again with `supersede`. `processes`: how many
+    measure small models side by side; None: one a core, where that is worth it.
     """
     failures: dict[str, Failure] = {}
-    known: set[str] = set() if supersede else set(ledger.recall_all("proof"))
-    proven = set(known)
-    for step in plan.steps:
-        writer = Writer(ledger, supersede)
-        finished: set[str] = set()
-        try:
-            for run, result in _measure(step, workspace, device, proven):
-                writer.add(result)
-                finished.add(run.key)
-                progress(step, len(finished))
-        except LedgerError:
-            raise
-        except Exception as error:
-            failure = _failure(error)
-            failed = [run for run in step.runs if run.key not in finished]
-            failures.update((run.key, failure) for run in failed)
-            _record(ledger, failed, failure)
-        finally:
-            writer.flush()
-            ledger.remember_many("proof", dict.fromkeys(proven - known, utc_now()))
-            known |= proven
+    done = [0] * len(plan.steps)
+    writer = Writer(ledger, supersede)
+    try:
+        for number, event in _events(plan.steps, place, writer.proven, processes):
+            if isinstance(event, FinishedRun):
+                writer.add(event)
+                done[number] += 1
+                progress(plan.steps[number], done[number])
+            else:
+                failures |= dict.fromkeys(event.keys, event.why)
+                writer.failed([run for run in plan.steps[number].runs if run.key in event.keys], event.why)
+    finally:
+        writer.flush()
     return failures
 
 
-def _measure(step: GroupStep, workspace: Path, device: str, proven: set[str]) -> Iterable[tuple[Run, FinishedRun]]:
-    group = step.group
-    _set_threads(group.located.bytes)
-    model = replace(_load(step, device), proven=proven)
-    blocks = generate_blocks(group.suite, group.located, group.draw, workspace)
-    if [block.digest for block in blocks] != [block.digest for block in group.blocks]:
-        raise NotEvaluated("suite_changed", "the suite's prompts changed between planning and measuring; audit again")
-    runs = {run.cell: run for run in step.runs}
-    materials = Materials(blocks, group.settings, *_more(group, workspace, device, proven))
-    for result in find_evaluator(group.evaluator).measure(model, materials, list(runs)):
-        run = runs[result.cell]
-        yield run, FinishedRun(run.key, run.parts, result.values, utc_now(), result.seconds, device, _versions())
+def _events(
+    steps: Sequence[GroupStep], place: Place, proven: set[str], processes: int | None
+) -> Iterator[tuple[int, FinishedRun | Lost]]:
+    """Small models side by side, if there is enough of them; all others one after another, in this process."""
+    small = [number for number, step in enumerate(steps) if is_small(step.group)]
+    if processes is None:
+        worth = place.device == "cpu" and sum(steps[number].passes for number in small) >= WORTH_A_POOL
+        processes = len(os.sched_getaffinity(0)) if worth else 1
+    if processes > 1 and small:
+        from .pool import Pool
 
-
-def _more(group: Group, workspace: Path, device: str, proven: set[str]) -> tuple[tuple[Block, ...], LoadedModel | None]:
-    """The discovery examples and the other model, where the group has them."""
-    from ..evaluators.models.load import load
-
-    donor = replace(load(group.donor, device), proven=proven) if group.donor else None
-    if not group.discovery:
-        return (), donor
-    return generate_blocks(group.suite, group.located, group.draw, workspace, "discovery"), donor
-
-
-def _set_threads(weights: int) -> None:
-    import torch
-
-    torch.set_num_threads(1 if weights < SHARED_FROM_BYTES else os.cpu_count() or 1)
-
-
-def _load(step: GroupStep, device: str) -> LoadedModel:
-    from ..evaluators.models.load import load
-
-    return load(step.group.located, device)
-
-
-def _failure(error: Exception) -> Failure:
-    import torch
-
-    if isinstance(error, NotEvaluated):
-        return Failure(error.code, str(error))
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return Failure("out_of_memory", f"out of memory: {error}")
-    return Failure("run_failed", f"{type(error).__name__}: {error}".splitlines()[0][:300])
-
-
-def _record(ledger: Ledger, runs: Iterable[Run], failure: Failure) -> None:
-    with ledger.writing():
-        for run in runs:
-            ledger.attempt_failed(run.key, run.parts, f"{failure.code}: {failure.reason}")
-
-
-def _versions() -> dict[str, str]:
-    import mi_atlas
-    import torch
-    import transformers
-
-    return {
-        "mi-atlas": mi_atlas.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "machine": platform.machine(),
-    }
+        with Pool(processes, place) as pool:
+            for of_small, event in pool.measure([steps[number] for number in small], proven):
+                yield small[of_small], event
+    for number, step in enumerate(steps):
+        if processes == 1 or number not in small:
+            for event in measure(step, place, proven):
+                yield number, event

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..evaluators.cells import APPLIES, OF
 from ..evaluators.models.locate import Located
 from ..specs.canonical import digest
-from .execute import Failure
 from .grade import GRADER_VERSION
 from .grade.evidence import Absent, Evidence
+from .measure import Failure
 from .registrations import Standing
 from .resolve import Address, Resolved
 
@@ -82,7 +82,7 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
         absent={arm: Absent(code, reason) for arm, (code, reason) in absent.items()},
         look=standing.look,
         registered_before_data=standing.before_data,
-        origin="measured",
+        origin="simulated" if resolved.claim.metric.SIMULATED else "measured",
         sweep=resolved.sweep,
         dtype=located.spec.dtype,
         denominators=arrays["denominator"],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .plan import GroupStep, Plan
 
 INTERRUPTED = 130
-"""What shells report of a program that was stopped by Ctrl-C."""
+"""What shells report of a program that was stopped by Ctrl-C, and what typer makes of it."""
 
 
 def run(app: typer.Typer, words: Sequence[str] | None = None) -> int:
@@ -28,12 +28,14 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> int:
 
     try:
         code = app(args=words, standalone_mode=False)
+        if code == INTERRUPTED:
+            return _said("interrupted; what was measured is kept", INTERRUPTED)
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]
         return UsageError.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        return _said("interrupted; what was measured is kept", INTERRUPTED)
+    except typer.Abort:
+        return _said("nothing was done", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -10,8 +10,8 @@ target) and, as `kl`, the divergence from each prompt's pass by itself: the nume
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import accumulate, groupby
 
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..specs.canonical import digest
 from ..specs.sites import ALL_LAYERS, GRANULARITIES, SITE_KINDS, Component, Site, SiteKind, parse_component, sites
-from .cells import APPLIES, POOLED, Cell, CellResult, NotEvaluated
+from .cells import APPLIES, POOLED, Cell, CellResult, NotEvaluated, by_family, grouped, one_by_one, together
 from .exact_match import exact_matches
 from .models.load import LoadedModel
 from .positions import Places
@@ -42,9 +42,6 @@ from .replay.values import (
 )
 from .tasks.example import Block, Example
 
-AT_ONCE = 64
-"""Cells that are measured, and so committed, together."""
-
 POOL_BYTES = 256 * 2**20
 """Of clean updates that are held for means and donors."""
 
@@ -57,21 +54,14 @@ class Ablation:
         blocks = materials.blocks
         prove(model, blocks[0].examples[:4], kinds_of(cells))
         bench = Bench(model, blocks)
-        for cell in (cell for cell in cells if cell.intervention == "none"):
-            start = time.perf_counter()
-            yield CellResult(cell, bench.clean_values(cell.family), time.perf_counter() - start)
+        clean = [cell for cell in cells if cell.intervention == "none"]
+        yield from one_by_one([(clean, lambda cell: bench.clean_values(cell.family))])
         ablated = sorted((cell for cell in cells if cell.intervention != "none"), key=lambda cell: cell.site)
-        for some in bench.by_captures(ablated):
-            for family, mine in groupby(sorted(some, key=_order), lambda cell: cell.family):
-                yield from self._together(bench, family, list(mine))
-
-    @staticmethod
-    def _together(bench: Bench, family: str, cells: Sequence[Cell]) -> Iterator[CellResult]:
-        for first in range(0, len(cells), AT_ONCE):
-            some, start = cells[first : first + AT_ONCE], time.perf_counter()
-            values = bench.ablated_values(family, some)
-            seconds = (time.perf_counter() - start) / len(some)
-            yield from (CellResult(cell, value, seconds) for cell, value in zip(some, values, strict=True))
+        yield from together(
+            (mine, partial(bench.ablated_values, family))
+            for some in bench.by_captures(ablated)
+            for (family,), mine in grouped(some, by_family, 1)
+        )
 
 
 class Bench:
@@ -118,7 +108,7 @@ class Bench:
         """Which examples have tokens of the component's class; nothing where it acts at every token."""
         if cell.site == ALL_LAYERS or (at := parse_component(cell.site).positions) is None:
             return {}
-        return {APPLIES: [float(bool(self.places(example, at))) for example in examples]}
+        return {APPLIES: self.places.apply(examples, at)}
 
     def by_captures(self, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
         """Cells, sorted by site, in groups for whose sites everything that they take from other prompts can be held."""
@@ -223,10 +213,6 @@ def aligned(donor: int, length: int) -> list[int]:
         index[position] = inner - (length - 2 - position) % inner if inner > 0 else 0
     index[length - 1] = donor - 1
     return index
-
-
-def _order(cell: Cell) -> tuple[str, str, str, int]:
-    return cell.family, cell.site, cell.intervention, cell.seed
 
 
 def _prompts(examples: Sequence[Example]) -> list[tuple[int, ...]]:

@@ -24,9 +24,7 @@ Sources: Nanda 2023, Attribution patching; Syed et al., arXiv 2310.10348; Kramar
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import comb
 from typing import Any
 
@@ -37,7 +35,7 @@ from ..specs.canonical import digest
 from ..specs.sites import Component, Site, parse_component
 from .ablation import aligned, kinds_of
 from .anatomy import Anatomy
-from .cells import OF, Cell, CellResult, NotEvaluated
+from .cells import OF, Cell, CellResult, NotEvaluated, Values, by_way, grouped, one_by_one
 from .interventions import Edit, intervene
 from .models.load import LoadedModel
 from .patching import Twins
@@ -70,27 +68,24 @@ class Attribution:
                 draws could be distinct; `no_other_example`.
         """
         prove(model, materials.blocks[0].examples[:4], kinds_of(cells))
-        replay, places, failed = Replay(model.module), Places(model.tokenizer), list[NotEvaluated]()
+        replay, places = Replay(model.module), Places(model.tokenizer)
         blocks = {block.family: block for block in materials.blocks}
         learnt = {block.family: block for block in materials.discovery}
-        for (family, way), group in groupby(sorted(cells, key=_order), lambda cell: _order(cell)[:2]):
+
+        def measuring(family: str, way: str) -> Callable[[Cell], Values]:
             here = Attributed(replay, places, blocks[family], way)
             there = Attributed(replay, places, learnt[family], way) if family in learnt else None
-            for cell in group:
-                start = time.perf_counter()
-                try:
-                    if len(parse_component(cell.site).sites) == 1:
-                        values = here.error(cell)
-                    elif there is None:
-                        raise NotEvaluated("no_discovery", f"a screen ranks on discovery examples: {family} has none")
-                    else:
-                        values = Screen(here, there, cell, materials.settings).values()
-                except NotEvaluated as error:
-                    failed.append(error)
-                else:
-                    yield CellResult(cell, values, time.perf_counter() - start)
-        if failed:
-            raise failed[0]
+
+            def values(cell: Cell) -> Values:
+                if len(parse_component(cell.site).sites) == 1:
+                    return here.error(cell)
+                if there is None:
+                    raise NotEvaluated("no_discovery", f"a screen ranks on discovery examples: {family} has none")
+                return Screen(here, there, cell, materials.settings).values()
+
+            return values
+
+        yield from one_by_one((mine, measuring(*key)) for key, mine in grouped(cells, by_way, 2))
 
 
 class Attributed:
@@ -281,10 +276,6 @@ def _ranks(values: Tensor) -> Tensor:
     below = (values[None] < values[:, None]).sum(1)
     equal = (values[None] == values[:, None]).sum(1)
     return below.double() + (equal - 1) / 2
-
-
-def _order(cell: Cell) -> tuple[str, str, str, str, int]:
-    return cell.family, cell.intervention.partition("|")[0], cell.site, cell.intervention, cell.seed
 
 
 EVALUATOR = Attribution

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, ParamSpec, TypeVar
 
 from ..specs.canonical import digest
+
+Values = Mapping[str, Sequence[float]]
+"""Of one cell, by quantity."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+AT_ONCE = 64
+"""Cells that are measured, and so committed, together."""
 
 POOLED = frozenset({"mean", "resample"})
 """Interventions whose value comes from the other prompts of the suite."""
@@ -34,7 +46,7 @@ class CellResult:
     """
 
     cell: Cell
-    values: Mapping[str, Sequence[float]]
+    values: Values
     seconds: float
 
 
@@ -51,6 +63,67 @@ class NotEvaluated(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def attempt(function: Callable[P, T], *args: P.args, **more: P.kwargs) -> T | NotEvaluated:
+    """What a function gives, or the error that says why it cannot."""
+    try:
+        return function(*args, **more)
+    except NotEvaluated as error:
+        return error
+
+
+def together(
+    groups: Iterable[tuple[Sequence[Cell], Callable[[Sequence[Cell]], Sequence[Values | NotEvaluated]]]],
+    at_once: int = AT_ONCE,
+) -> Iterator[CellResult]:
+    """Results of groups of cells, each with what gives the values of some cells at a time; seconds are shared alike.
+
+    Raises:
+        NotEvaluated: the first that stood in the place of values, after all results were given.
+    """
+    failed: list[NotEvaluated] = []
+    for cells, values in groups:
+        for first in range(0, len(cells), at_once):
+            some, start = cells[first : first + at_once], time.perf_counter()
+            found = list(zip(some, values(some), strict=True))
+            given = [(cell, value) for cell, value in found if not isinstance(value, NotEvaluated)]
+            failed += [value for _, value in found if isinstance(value, NotEvaluated)]
+            seconds = (time.perf_counter() - start) / max(1, len(given))
+            yield from (CellResult(cell, value, seconds) for cell, value in given)
+    if failed:
+        raise failed[0]
+
+
+def one_by_one(groups: Iterable[tuple[Sequence[Cell], Callable[[Cell], Values]]]) -> Iterator[CellResult]:
+    """The same, where each cell is measured alone; an error waits until all others were given.
+
+    Raises:
+        NotEvaluated: the first that a cell raised.
+    """
+
+    def alone(value: Callable[[Cell], Values]) -> Callable[[Sequence[Cell]], list[Values | NotEvaluated]]:
+        return lambda some: [attempt(value, cell) for cell in some]
+
+    return together(((cells, alone(value)) for cells, value in groups), at_once=1)
+
+
+def grouped(
+    cells: Iterable[Cell], order: Callable[[Cell], tuple[Any, ...]], alike: int
+) -> Iterator[tuple[tuple[Any, ...], list[Cell]]]:
+    """Cells in an order, in groups in which the first parts of it, so many, are the same."""
+    for key, some in groupby(sorted(cells, key=order), lambda cell: order(cell)[:alike]):
+        yield key, list(some)
+
+
+def by_family(cell: Cell) -> tuple[str, str, str, int]:
+    """An order: by family, then by site."""
+    return cell.family, cell.site, cell.intervention, cell.seed
+
+
+def by_way(cell: Cell) -> tuple[str, str, str, str, int]:
+    """An order: by family, then by intervention without its control, then by site."""
+    return cell.family, cell.intervention.partition("|")[0], cell.site, cell.intervention, cell.seed
 
 
 def cell_parts(

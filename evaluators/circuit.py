@@ -13,9 +13,8 @@ LD = logit(target) - logit(wrong target) at the answer position, C the circuit, 
 The first two are ratios of means over examples. Size-matched random circuits are the control by which a circuit must do
 better than chance. What takes more passes is measured where it is asked for: `circuit_scores`.
 
-Of the three tests of Shi et al., equivalence is `circuit_wins`, sufficiency the control `random_circuit`. Independence
-is left out: its statistic, HSIC between the scores of knocked-out circuit and model, is one number of a sample of
-examples, with no value of an example's own whose mean it is.
+Of the tests of Shi et al., equivalence is `circuit_wins`, independence `dependence` (in `independence`), sufficiency
+the control `random_circuit`.
 
 Sources: Wang et al., arXiv 2211.00593 (minimality, knock-out); Hanna et al., arXiv 2403.17806;
 Mueller et al., arXiv 2504.13151 (faithfulness); Shi et al., arXiv 2410.13032 (equivalence, random circuits); Chan et
@@ -24,14 +23,14 @@ al. 2022 (causal scrubbing).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..specs.sites import Site, SiteKind
-from .cells import OF, Cell, CellResult, NotEvaluated
+from .cells import OF, Cell, CellResult, one_by_one
 from .circuit_bench import Asked, Bench, Score, Values
 from .circuit_scores import Curve, Loss, Subsets
+from .independence import Independence
 from .models.load import LoadedModel
 from .proofs import prove
 from .registry import Materials
@@ -46,22 +45,14 @@ class CircuitEvaluator:
         Raises:
             NotEvaluated: `proof_failed`; `no_such_site`, a member that is not of the universe; `no_such_intervention`;
                 `too_few_circuits`, the universe has fewer random circuits than are drawn; `unaligned`;
-                `no_other_example`.
+                `no_other_example`; for dependence `too_few_families`, `too_few_templates`, `no_discovery`,
+                `constant_score`.
         """
         kinds: tuple[SiteKind, ...] = tuple(materials.settings["granularity"])
         prove(model, materials.blocks[0].examples[:4], kinds)
         bench, discovery = Bench(model, materials.blocks, kinds), Bench(model, materials.discovery, kinds)
-        score, failed = SCORES[materials.settings.get("about", "")](bench, discovery), list[NotEvaluated]()
-        for cell in sorted(cells, key=_order):
-            start = time.perf_counter()
-            try:
-                values = score(cell.family, bench.asked(cell))
-            except NotEvaluated as error:
-                failed.append(error)
-            else:
-                yield CellResult(cell, values, time.perf_counter() - start)
-        if failed:
-            raise failed[0]
+        score = SCORES[materials.settings.get("about", "")](bench, discovery)
+        yield from one_by_one([(sorted(cells, key=_order), lambda cell: score(cell.family, bench.asked(cell)))])
 
 
 class Parts(Score[Site]):
@@ -96,7 +87,13 @@ class Parts(Score[Site]):
         return {name: tensor.double().tolist() for name, tensor in found.items()}
 
 
-SCORES: Mapping[str, type[Score[Any]]] = {"": Parts, "subsets": Subsets, "curve": Curve, "loss": Loss}
+SCORES: Mapping[str, type[Score[Any]]] = {
+    "": Parts,
+    "subsets": Subsets,
+    "curve": Curve,
+    "loss": Loss,
+    "independence": Independence,
+}
 """What the settings say is asked about -> what measures it."""
 
 

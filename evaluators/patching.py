@@ -19,10 +19,9 @@ Sources: Meng et al., arXiv 2202.05262; Zhang & Nanda, arXiv 2309.16042; Heimers
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -30,7 +29,7 @@ from torch import Tensor
 from ..specs.canonical import digest
 from ..specs.sites import Component, Site, parse_component
 from .ablation import aligned, kinds_of
-from .cells import APPLIES, OF, Cell, CellResult, NotEvaluated
+from .cells import APPLIES, OF, Cell, CellResult, NotEvaluated, by_way, grouped, together
 from .models.load import LoadedModel
 from .positions import Places
 from .proofs import prove
@@ -38,9 +37,6 @@ from .registry import Materials
 from .replay import Donor, Intervention, Readout, Replay, Value, kl, logit_difference
 from .replay.prompts import Positions, Rows
 from .tasks.example import Example
-
-AT_ONCE = 64
-"""Cells that are measured, and so committed, together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +68,10 @@ class Patching:
         prove(model, materials.blocks[0].examples[:4], kinds_of(cells))
         examples = {block.family: block.examples for block in materials.blocks}
         replay, places = Replay(model.module), Places(model.tokenizer)
-        for (family, way), group in groupby(sorted(cells, key=_order), lambda cell: _order(cell)[:2]):
-            twins, mine = Twins(replay, places, examples[family], way), list(group)
-            for first in range(0, len(mine), AT_ONCE):
-                some, start = mine[first : first + AT_ONCE], time.perf_counter()
-                values = twins.patched(some)
-                seconds = (time.perf_counter() - start) / len(some)
-                yield from (CellResult(cell, value, seconds) for cell, value in zip(some, values, strict=True))
+        yield from together(
+            (mine, Twins(replay, places, examples[family], way).patched)
+            for (family, way), mine in grouped(cells, by_way, 2)
+        )
 
 
 class Twins:
@@ -198,7 +191,7 @@ class Twins:
         """Which examples have tokens of the component's class; nothing where it is at every token."""
         if (at := component.positions) is None:
             return {}
-        return {APPLIES: [float(bool(self.places(example, at))) for example in self.examples]}
+        return {APPLIES: self.places.apply(self.examples, at)}
 
     def counts(self, component: Component) -> dict[str, list[float]]:
         """The same, without the examples that recover 1 by construction: all that the twins differ in is in the class.
@@ -220,10 +213,6 @@ class Twins:
 
 def _answers(example: Example) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return example.target_ids, example.wrong_target_ids
-
-
-def _order(cell: Cell) -> tuple[str, str, str, str, int]:
-    return cell.family, cell.intervention.partition("|")[0], cell.site, cell.intervention, cell.seed
 
 
 EVALUATOR = Patching

@@ -18,7 +18,6 @@ Sources: Wang et al., arXiv 2211.00593 (direct effects); Goldowsky-Dill et al., 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -29,7 +28,7 @@ from torch import Tensor
 from ..specs.metrics.path_patching import SENDERS, order
 from ..specs.sites import Component, Site, parse_component
 from .ablation import kinds_of
-from .cells import APPLIES, Cell, CellResult, NotEvaluated
+from .cells import APPLIES, Cell, CellResult, NotEvaluated, by_way, grouped, together
 from .models.load import LoadedModel
 from .patching import Twins
 from .positions import Places
@@ -38,9 +37,6 @@ from .registry import Materials
 from .replay import Donor, Intervention, Replay
 from .replay.prompts import Rows
 from .tasks.example import Example
-
-AT_ONCE = 64
-"""Cells that are measured, and so committed, together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +65,10 @@ class PathPatching:
         prove(model, materials.blocks[0].examples[:4], kinds_of([*cells, sending]))
         examples = {block.family: block.examples for block in materials.blocks}
         replay, places = Replay(model.module), Places(model.tokenizer)
-        for (family, way), group in groupby(sorted(cells, key=_order), lambda cell: _order(cell)[:2]):
-            paths, mine = Paths(replay, places, examples[family], way, sender), list(group)
-            for first in range(0, len(mine), AT_ONCE):
-                some, start = mine[first : first + AT_ONCE], time.perf_counter()
-                values = paths.patched(some)
-                seconds = (time.perf_counter() - start) / len(some)
-                yield from (CellResult(cell, value, seconds) for cell, value in zip(some, values, strict=True))
+        yield from together(
+            (mine, Paths(replay, places, examples[family], way, sender).patched)
+            for (family, way), mine in grouped(cells, by_way, 2)
+        )
 
 
 class Paths(Twins):
@@ -155,10 +148,6 @@ class Paths(Twins):
 
 def _draw(cell: Cell) -> tuple[str, int]:
     return cell.intervention, cell.seed
-
-
-def _order(cell: Cell) -> tuple[str, str, str, str, int]:
-    return cell.family, cell.intervention.partition("|")[0], cell.site, cell.intervention, cell.seed
 
 
 EVALUATOR = PathPatching

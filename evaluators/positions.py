@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 from tokenizers import Tokenizer
@@ -36,6 +37,10 @@ class Places:
                 return tuple(i for i, token in enumerate(ids) if self._made_of(token, DELIMITERS))
             case "operator_token":
                 return tuple(i for i, token in enumerate(ids) if self._made_of(token, OPERATORS))
+
+    def apply(self, examples: Sequence[Example], at: PositionClass) -> list[float]:
+        """1 for examples that have tokens of a class, 0 for the others."""
+        return [float(bool(self(example, at))) for example in examples]
 
     def _made_of(self, token: int, signs: frozenset[str]) -> bool:
         text = self._text(token)

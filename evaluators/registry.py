@@ -54,6 +54,7 @@ OURS = {
     "attribution": 1,
     "circuit": 1,
     "steering": 1,
+    "simulated": 1,
 }
 """Our own evaluators and their versions: file `NAME.py` here, with a class `EVALUATOR`.
 

@@ -19,26 +19,23 @@ cache gives the same is tested. Early exit: Schuster et al. 2022 (CALM); layer s
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate, groupby
+from functools import partial
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 from ..specs.sites import Site, parse_component
 from . import ablation
-from .cells import Cell, CellResult, NotEvaluated
+from .cells import Cell, CellResult, NotEvaluated, by_family, grouped, together
 from .models.load import LoadedModel
 from .proofs import prove
 from .registry import Materials
 from .replay.readout import Measured, Readout, kl, log_probability, top1, top5_overlap
 from .replay.values import Intervention, Together, Zero
 from .tasks.example import Example
-
-AT_ONCE = 64
-"""Cells that are measured, and so committed, together."""
 
 
 class Skipping:
@@ -53,18 +50,11 @@ class Skipping:
         blocks = materials.blocks
         prove(model, blocks[0].examples[:4], ablation.kinds_of(cells))
         bench = Bench(model, blocks)
-        for some in bench.by_captures(sorted(cells, key=lambda cell: cell.site)):
-            for family, group in groupby(sorted(some, key=_order), lambda cell: cell.family):
-                mine = list(group)
-                for first in range(0, len(mine), AT_ONCE):
-                    yield from self._together(bench, family, mine[first : first + AT_ONCE])
-
-    @staticmethod
-    def _together(bench: Bench, family: str, cells: Sequence[Cell]) -> Iterator[CellResult]:
-        start = time.perf_counter()
-        values = bench.skipped_values(family, cells)
-        seconds = (time.perf_counter() - start) / len(cells)
-        yield from (CellResult(cell, value, seconds) for cell, value in zip(cells, values, strict=True))
+        yield from together(
+            (mine, partial(bench.skipped_values, family))
+            for some in bench.by_captures(sorted(cells, key=lambda cell: cell.site))
+            for (family,), mine in grouped(some, by_family, 1)
+        )
 
 
 class Bench(ablation.Bench):
@@ -125,10 +115,6 @@ def _exact(best: Tensor, measured: Measured, examples: Sequence[Example]) -> Ten
     misses = torch.zeros(len(best), len(examples), dtype=torch.float64)
     misses.index_add_(1, measured.prompt, (best != targets).double())
     return (misses == 0).double()
-
-
-def _order(cell: Cell) -> tuple[str, str, str, int]:
-    return cell.family, cell.site, cell.intervention, cell.seed
 
 
 EVALUATOR = Skipping

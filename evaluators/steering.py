@@ -21,17 +21,16 @@ positive answer is any of those that the family has in discovery, but for the pr
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..specs.sites import Site, parse_component
 from .ablation import kinds_of
-from .cells import APPLIES, Cell, CellResult, NotEvaluated
+from .cells import APPLIES, Cell, CellResult, NotEvaluated, attempt, grouped, together
 from .directions import Directions, read_by
 from .models.load import LoadedModel
 from .positions import Places
@@ -92,16 +91,9 @@ class Steering:
             NotEvaluated: as `Directions`; `no_such_intervention`, `no_such_site`; `one_family`, `no_examples`: nothing
                 to steer.
         """
-        bench, failed = Bench(model, materials, cells), list[NotEvaluated]()
-        for (family, forward), some in groupby(sorted(cells, key=_order), lambda cell: _order(cell)[:2]):
-            mine = list(some)
-            for first in range(0, len(mine), AT_ONCE):
-                start = time.perf_counter()
-                results = bench.values(family, forward, mine[first : first + AT_ONCE], failed)
-                seconds = (time.perf_counter() - start) / max(1, len(results))
-                yield from (CellResult(cell, values, seconds) for cell, values in results)
-        if failed:
-            raise failed[0]
+        bench = Bench(model, materials, cells)
+        groups = ((mine, partial(bench.values, *key)) for key, mine in grouped(cells, _order, 2))
+        yield from together(groups, AT_ONCE)
 
 
 class Bench:
@@ -121,29 +113,23 @@ class Bench:
         self.answers = self._answers(materials)
         self._check()
 
-    def values(
-        self, family: str, forward: bool, cells: Sequence[Cell], failed: list[NotEvaluated]
-    ) -> list[tuple[Cell, Values]]:
-        """What cells of one family and one sign give; an error goes to `failed`, and its cell is left out."""
+    def values(self, family: str, forward: bool, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
+        """What cells of one family and one sign give, or why a cell has no value."""
         steered = self._steered(family, forward)
         examples = [example for _, example in steered]
-        sets: list[list[Together]] = []
-        kept = []
-        for cell in cells:
-            try:
-                sets.append(self._sets(cell, examples))
-                kept.append(cell)
-            except NotEvaluated as error:
-                failed.append(error)
-        flat = [together for mine in sets for together in mine]
+        sets = [attempt(self._sets, cell, examples) for cell in cells]
+        flat = [each for mine in sets if not isinstance(mine, NotEvaluated) for each in mine]
         if not examples or not flat:
-            return [(cell, self._nothing(family)) for cell in kept]
+            return [mine if isinstance(mine, NotEvaluated) else self._nothing(family) for mine in sets]
         prompts = [example.clean_ids for example in examples]
         measured = self.replay.run(prompts, flat, Readout(self._quantities(examples, forward)))
-        results, first = [], 0
-        for cell, mine in zip(kept, sets, strict=True):
+        results, first = list[Values | NotEvaluated](), 0
+        for cell, mine in zip(cells, sets, strict=True):
+            if isinstance(mine, NotEvaluated):
+                results.append(mine)
+                continue
             values = self._read(cell, measured, slice(first, first + len(mine)))
-            results.append((cell, self._placed(cell, steered, values)))
+            results.append(self._placed(cell, steered, values))
             first += len(mine)
         return results
 

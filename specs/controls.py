@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,40 +13,46 @@ Draws = Annotated[int, Field(ge=20, le=1000)]
 Margin = Annotated[float, Field(gt=1.0, le=1000.0)]
 
 
+class DrawnControl(Spec):
+    """A control of random draws, each of which stands in for the effect."""
+
+    TWISTED: ClassVar[bool] = False
+    """Whether a draw is the effect's own intervention with something in it drawn at random. Of `steer(4)` and a control
+    `random_direction` the evaluator is then told `steer(4)|random_direction`, and the number of the draw as seed; the
+    runs of other controls are registered in `engine.controls`."""
+
+    kind: str
+    """Which control."""
+    draws: Draws = 20
+    """How many draws; 20 is the least the statistics are made for."""
+    ratio: Margin = 1.5
+    """The effect must exceed the typical draw's by this factor; where it is at most a bound, the draws' the effect."""
+
+
 @kind("control")
-class MatchedNormNoise(Spec):
+class MatchedNormNoise(DrawnControl):
     """The site's update is kept and a random vector of the update's own norm is added, position by position."""
 
     kind: Literal["matched_norm_noise"]
     """matched_norm_noise"""
-    draws: Draws = 20
-    """Independent random vectors; 20 is the least the statistics are made for."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 @kind("control")
-class UntrainedModel(Spec):
+class UntrainedModel(DrawnControl):
     """The same intervention on models of the same architecture with random weights."""
 
     kind: Literal["untrained_model"]
     """untrained_model"""
-    draws: Draws = 20
-    """Independent initialisations."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical untrained model's by this factor."""
 
 
 @kind("control")
-class RandomComponent(Spec):
+class RandomComponent(DrawnControl):
     """The same intervention at other components of the sweep, drawn at random: most of them must matter less."""
 
     kind: Literal["random_component"]
     """random_component"""
     draws: Draws = 20
     """Distinct components, of which the sweep must have so many beside the claim's own."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 @kind("positive_control")

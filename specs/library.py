@@ -143,6 +143,8 @@ def _check_child(loaded: LoadedClaim, index: int, claims: Mapping[str, LoadedCla
     if name not in claims:
         return [loaded.document.fault(path, "there is no claim of that name", **_choice(name, sorted(claims)))]
     child = claims[name]
+    if child is not None and isinstance(child.claim, CompositeClaim):
+        return [loaded.document.fault(path, "is itself a claim over other claims", shown(name), "a measured claim")]
     if child is None or not isinstance(loaded.claim.expect, Migration) or isinstance(child.claim.expect, TopComponent):
         return []
     return [loaded.document.fault(path, f"is a claim of form {child.claim.expect.form}", shown(name), "top_component")]

@@ -36,7 +36,7 @@ class Answer:
     beyond: bool
     n_units: int
     p_for: float
-    """Against "not beyond the bound"; with several contrasts the largest (intersection-union)."""
+    """Against "not beyond the bound"; with several contrasts the largest (intersection-union), or k times the k-th."""
     p_mean: float
     """The same from means alone; equal to `p_for` in the suite, a t over families beyond it."""
     p_against: float
@@ -59,6 +59,11 @@ class Answer:
     families_for: int = 0
     families_against: int = 0
 
+    @property
+    def votes(self) -> bool:
+        """Whether families are counted: `p_for` is then that of the count."""
+        return self.beyond
+
     def shown(self, oriented: float) -> float:
         """An oriented value as a person reads it."""
         return self.scale.shown(self.scale.sign * oriented)
@@ -79,32 +84,37 @@ class Answer:
 
 
 def answer(question: Question, layout: Layout, beyond: bool, alphas: Alphas) -> Answer:
-    """The statistics of one arm's question."""
-    scale, columns = question.scale, len(question.names)
+    """The statistics of one arm's question.
+
+    Where k - 1 of m contrasts may fail, the claim holds if m - k + 1 do: its p-value is k times the k-th largest of
+    theirs, and it is refuted by m - k + 1 times the k-th smallest of the p-values against, under any dependence; for
+    k = 1 these are intersection-union and Bonferroni. Source: Benjamini & Heller 2008 (partial conjunction).
+    """
+    scale, k, must = question.scale, 1 + question.spare, len(question.names) - question.spare
     sample = Sample(scale.sign * question.units, layout)
     mean = sample.between if beyond else sample.guarded
     bound, against = scale.sign * scale.bound, scale.sign * scale.against
-    p_mean = float(mean.below(bound).max())
-    counts = _families(sample, question.may_refute[1:], bound, against) if beyond else (0, 0)
-    p_each = np.minimum(mean.above(against) * columns, 1.0)
-    p_blind = float(p_each.min())
+    p_mean = min(k * float(np.sort(mean.below(bound))[-k]), 1.0)
+    counts = _families(sample, question, bound, against) if beyond else (0, 0)
+    p_each = np.minimum(mean.above(against) * must, 1.0)
+    p_blind = float(np.sort(p_each)[k - 1])
     p_allowed = np.where(question.may_refute[0], p_each, 1.0)
     families = len(layout.families)
-    hardest, worst = int(np.argmin(mean.value)), _most_against(p_allowed, mean)
+    hardest, worst = int(np.argsort(mean.value, kind="stable")[k - 1]), _most_against(p_allowed, mean, k)
     return Answer(
         scale=scale,
         beyond=beyond,
         n_units=families if beyond else len(sample.units),
         p_for=more_than_half(counts[0], families) if beyond else p_mean,
         p_mean=p_mean,
-        p_against=more_than_half(counts[1], families) if beyond else float(p_allowed.min()),
+        p_against=more_than_half(counts[1], families) if beyond else float(np.sort(p_allowed)[k - 1]),
         p_against_blind=p_blind,
         hardest=question.names[hardest],
         value=float(mean.value[hardest]),
         se=float(mean.se[hardest]),
-        lower=float(mean.limit(alphas.high, -1).min()),
-        lower_medium=float(mean.limit(alphas.medium, -1).min()),
-        upper=float(mean.limit(alphas.refute / columns, +1)[worst]),
+        lower=float(np.sort(mean.limit(alphas.high / k, -1))[k - 1]),
+        lower_medium=float(np.sort(mean.limit(alphas.medium / k, -1))[k - 1]),
+        upper=float(mean.limit(alphas.refute / must, +1)[worst]),
         adversary=question.names[worst],
         adversary_value=float(mean.value[worst]),
         families=families,
@@ -113,13 +123,13 @@ def answer(question: Question, layout: Layout, beyond: bool, alphas: Alphas) -> 
     )
 
 
-def _families(sample: Sample, may_refute: Floats, bound: float, against: float) -> tuple[int, int]:
-    """Families decided for the claim (against every rival), and against it."""
-    each = sample.each_family
-    decided_for = (each.below(bound) < FAMILY_ALPHA).all(axis=1)
-    p_against = np.where(may_refute, each.above(against) * may_refute.shape[1], 1.0)
-    return int(decided_for.sum()), int((p_against < FAMILY_ALPHA).any(axis=1).sum())
+def _families(sample: Sample, question: Question, bound: float, against: float) -> tuple[int, int]:
+    """Families decided for the claim (against every rival, or all but the spare ones), and against it."""
+    each, k, must = sample.each_family, 1 + question.spare, len(question.names) - question.spare
+    p_for = k * np.sort(each.below(bound), axis=1)[:, -k]
+    p_against = np.where(question.may_refute[1:], each.above(against) * must, 1.0)
+    return int((p_for < FAMILY_ALPHA).sum()), int((np.sort(p_against, axis=1)[:, k - 1] < FAMILY_ALPHA).sum())
 
 
-def _most_against(p_values: Floats, mean: Mean) -> int:
-    return int(np.lexsort((mean.value, p_values))[0])
+def _most_against(p_values: Floats, mean: Mean, k: int) -> int:
+    return int(np.lexsort((mean.value, p_values))[k - 1])

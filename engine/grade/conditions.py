@@ -14,6 +14,8 @@ FLOORED = 0.10
 """Share of a half-precision claim's own values under the log floor beyond which they only screen."""
 
 CODES = {
+    "steps": "too_few_steps",
+    "scope": "beyond_suite",
     "effect": "inconclusive_at_high",
     "control": "control_inconclusive",
     "intervention values": "one_intervention_value",
@@ -36,7 +38,8 @@ def conditions(case: Case) -> tuple[Condition, ...]:
 
 def _each(case: Case) -> Iterator[Condition]:
     main, alpha = case.answer, case.alphas.high
-    detail = share_of_families(main) if case.beyond else compared(main, alpha, main.lower)
+    yield from case.form.conditions(case.main, case.alphas) if hasattr(case.form, "conditions") else ()
+    detail = share_of_families(main) if main.votes else compared(main, alpha, main.lower)
     yield Condition("effect", main.p_for < alpha, detail)
     for arm in ("clean", "positive_control"):
         if arm in case.lacking:
@@ -73,7 +76,7 @@ def _robustness(case: Case, label: str) -> Condition:
     if arm is None:
         return Condition(name, False, f"{label}: {case.faults[f'robustness.{label}'].message}")
     finding = case.form.finding(case.claim, arm)
-    detail = share_of_families(arm) if case.beyond else compared(arm, case.alphas.high, arm.lower)
+    detail = share_of_families(arm) if arm.votes else compared(arm, case.alphas.high, arm.lower)
     return Condition(name, arm.p_for < case.alphas.high, f"with {label}, {finding} ({detail})")
 
 

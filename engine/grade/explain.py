@@ -77,7 +77,7 @@ def explanation(case: Case, missing: tuple[Condition, ...], remedy: str) -> tupl
     control = control_phrase(case) if case.control else f"none ({case.faults['control'].message})"
     methods = [f"{label}: {case.form.finding(case.claim, arm)}" for label, arm in case.robustness.items()]
     first = f"{missing[0].name}: {missing[0].detail}{f'; {remedy}' if remedy else ''}" if missing else "nothing"
-    families = f"; {share_of_families(answer)}" if case.beyond else ""
+    families = f"; {share_of_families(answer)}" if answer.votes else ""
     return (
         *_heading(case.claim, case.main.table, alphas.high),
         f"estimate: {case.form.finding(case.claim, answer)}{families}",
@@ -101,7 +101,7 @@ def _heading(claim: MeasuredClaim, table: Table | None, alpha: float) -> tuple[s
     expect = claim.expect.model_dump(exclude={"form", "scope"}, exclude_none=True)
     said = ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in expect.items())
     what = f"{claim.metric.quantity} under {intervention_label(claim.counterfactual)}"
-    scope = SCOPES.get(claim.expect.scope, claim.expect.scope)
+    scope = (SCOPES | getattr(claim.expect, "SCOPES", {})).get(claim.expect.scope, claim.expect.scope)
     if table:
         families = table.layout.families
         scope += f" ({several(families) if len(families) <= 4 else f'{len(families)} families'})"
@@ -124,4 +124,6 @@ def _bound(answer: Answer) -> tuple[float, str]:
 
 
 def _plain(value: Any) -> str:
-    return " ".join(str(part) for part in value.values()) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return " ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value.values())
+    return several([_plain(part) for part in value]) if isinstance(value, tuple) else str(value)

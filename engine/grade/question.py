@@ -74,7 +74,7 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """Contrasts that must all clear the bound; one column each."""
+    """Contrasts that must all clear the bound, or all but so many; one column each."""
 
     names: tuple[str, ...]
     """What each contrast compares with (the rivals); one empty name where there is a single contrast."""
@@ -83,3 +83,5 @@ class Question:
     scale: Scale
     may_refute: Floats
     """(1 + families, contrasts), bool: whether a contrast may speak against the claim; row 0 over the suite."""
+    spare: int = 0
+    """So many of the contrasts need not clear the bound: which ones, the claim does not say."""

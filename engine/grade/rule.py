@@ -93,7 +93,7 @@ def _explained(case: Case) -> Fault | None:
 def _holds(case: Case, high: bool) -> str:
     answer, alphas = case.answer, case.alphas
     alpha, limit = (alphas.high, answer.lower) if high else (alphas.medium, answer.lower_medium)
-    families = f", {share_of_families(answer)}" if case.beyond else ""
+    families = f", {share_of_families(answer)}" if answer.votes else ""
     control = f"; {control_phrase(case)}" if case.control else ""
     finding = case.form.finding(case.claim, answer)
     return f"{finding} ({interval(answer, alpha, limit)}), {units(case)}{families}{control}"
@@ -101,7 +101,7 @@ def _holds(case: Case, high: bool) -> str:
 
 def _refuted(case: Case) -> str:
     answer = case.answer
-    against = f", {share_of_families(answer)}" if case.beyond else ""
+    against = f", {share_of_families(answer)}" if answer.votes else ""
     said = f", claimed {claimed(answer)}" if answer.scale.against == answer.scale.bound else ""
     finding = case.form.opposite(case.claim, answer)
     return f"{finding} ({opposed(answer, case.alphas.refute)}){said}, {units(case)}{against}"
@@ -111,7 +111,7 @@ def _inconclusive(case: Case) -> str:
     answer, alphas = case.answer, case.alphas
     speaks_for = answer.scale.sign * answer.scale.bound < answer.value
     count = answer.needed(alphas.high if speaks_for else alphas.refute)
-    families = f", {share_of_families(answer)}" if case.beyond else ""
+    families = f", {share_of_families(answer)}" if answer.votes else ""
     finding = f"{case.form.finding(case.claim, answer)} ({compared(answer, alphas.medium, answer.lower_medium)})"
     return f"inconclusive: {finding}, {units(case)}{families}; {wanted(count, case)}"
 

@@ -65,10 +65,10 @@ def steps(recipe: Recipe, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step
         yield step
 
 
-def finishing_steps(recipe: Recipe, number: int, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step]:
+def later_steps(recipe: Recipe, number: int, tokenizer: Tokenizer, stream: Stream) -> Iterator[Step]:
     """A later run, the second being number 0: nothing but tasks, of a stream of its own."""
-    run = recipe.finishes[number]
-    examples = stream(recipe.finish_stream(run), recipe.seed + number * SEEDS)
+    run = list(recipe.later.values())[number]
+    examples = stream(recipe.later_stream(run), recipe.seed + number * SEEDS)
     for _ in range(run.steps):
         yield _tasks(recipe, tokenizer, list(itertools.islice(examples, recipe.batch)))
 

@@ -39,8 +39,8 @@ class Warmup(Spec):
     """Look-ups beside the tasks, which would wipe them out."""
 
 
-class Finish(Spec):
-    """A shorter run from the last one's weights, as bfloat16 rounds them, with fresh optimizers."""
+class LaterRun(Spec):
+    """A shorter run from the weights of the one before, as bfloat16 rounds them, with fresh optimizers."""
 
     extra: dict[str, int]
     """Task families seen more often than in the first run: these times are added to its mixture."""
@@ -84,10 +84,8 @@ class Recipe(Spec):
     """Step size for the gains of norms: at ten times this the warm-up shuts most MLPs off for good."""
     cooldown: float
     """Fraction of the steps over which the step size falls to zero, at the end."""
-    finish: Finish
-    """The second run."""
-    polish: Finish | None = None
-    """A third."""
+    later: dict[str, LaterRun]
+    """The runs after the first, in order; each has a name, so that a recipe `like` this one can change it."""
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -99,12 +97,7 @@ class Recipe(Spec):
         """The task families, each as often as the mixture says."""
         return tuple(family for family, times in self.mixture.items() for _ in range(times))
 
-    @property
-    def finishes(self) -> tuple[Finish, ...]:
-        """The runs after the first."""
-        return (self.finish, *((self.polish,) if self.polish else ()))
-
-    def finish_stream(self, run: Finish) -> tuple[str, ...]:
+    def later_stream(self, run: LaterRun) -> tuple[str, ...]:
         """The same for a later run."""
         return (*self.stream, *(family for family, times in run.extra.items() for _ in range(times)))
 

@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .batches import Part, Step, Stream, finishing_steps, steps
+from .batches import Part, Step, Stream, later_steps, steps
 from .compiled import EAGER, compiled, compiler
-from .recipe import Finish, Recipe
+from .recipe import LaterRun, Recipe
 
 Progress = Callable[[int, int, float], None]
 """Steps done, steps in all, loss of the latest (nats)."""
@@ -42,12 +42,12 @@ def train(recipe: Recipe, tokenizer: Tokenizer, stream: Stream, progress: Progre
     module = initial(recipe, tokenizer.get_vocab_size())
     with one_thread(), nullcontext() if made_by(recipe) == EAGER else compiled(module):
         first = recipe.all_steps
-        report = _reporter(progress, first + sum(run.steps for run in recipe.finishes))
+        report = _reporter(progress, first + sum(run.steps for run in recipe.later.values()))
         _run(recipe, module, steps(recipe, tokenizer, stream), lambda n: _pace(n, first, recipe.cooldown), report)
         done = first
-        for number, run in enumerate(recipe.finishes):
-            batches = finishing_steps(recipe, number, tokenizer, stream)
-            finish(recipe, run, module, batches, partial(_later, report, done))
+        for number, run in enumerate(recipe.later.values()):
+            batches = later_steps(recipe, number, tokenizer, stream)
+            run_later(recipe, run, module, batches, partial(_later, report, done))
             done += run.steps
     return module.eval()
 
@@ -57,7 +57,7 @@ def made_by(recipe: Recipe) -> str:
     return compiler() if recipe.all_steps >= LONG else EAGER
 
 
-def finish(recipe: Recipe, run: Finish, module: nn.Module, batches: Iterator[Step], report: Report) -> None:
+def run_later(recipe: Recipe, run: LaterRun, module: nn.Module, batches: Iterator[Step], report: Report) -> None:
     """A later run, from weights rounded to bfloat16: as well from those that the run before it saved."""
     with torch.no_grad():
         for parameter in module.parameters():

@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ..base import Spec
-from ..controls import Draws, Margin
+from ..controls import DrawnControl
 from ..kinds import kind
 from ..sites import Component, Frame, parse_component
 from .base import LOGITS, PLAIN, SHARE, Metric, Sites
@@ -73,12 +72,9 @@ class AttributionMetric(Metric):
 
 
 @kind("control")
-class ShuffledAttribution(Spec):
+class ShuffledAttribution(DrawnControl):
     """The screen's attributed effects are dealt out anew to its components; no two draws pick the same top."""
 
+    TWISTED = True
     kind: Literal["shuffled_attribution"]
     """shuffled_attribution"""
-    draws: Draws = 20
-    """Dealings with distinct tops, none of which is the screen's own."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor; where it is at most a bound, the draws' the effect."""

@@ -46,6 +46,8 @@ class Metric(Spec):
     """Controls the evaluator knows, likewise."""
     FORMS: ClassVar[tuple[str, ...] | None] = None
     """Forms of claims that the numbers can carry, likewise."""
+    SIMULATED: ClassVar[bool] = False
+    """Whether the numbers come from no model: they count in a calibration ledger only."""
     DISCOVERY: ClassVar[bool] = False
     """Whether the evaluator learns something from the suite's discovery examples first, such as a direction."""
 

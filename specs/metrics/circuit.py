@@ -1,6 +1,6 @@
 """specs: a named circuit: what a few components do without all others, and all others without them.
 
-Formulas and sources: `evaluators/circuit.py`, `evaluators/circuit_scores.py`.
+Formulas and sources: `evaluators/circuit.py`, `evaluators/circuit_scores.py`, `evaluators/independence.py`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,20 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from ..base import Many, Spec
-from ..controls import Draws, Margin
+from ..base import Many
+from ..controls import DrawnControl, Draws
 from ..interventions import Intervention
 from ..kinds import kind
 from ..sites import SITE_KINDS, Frame, SiteKind, SiteLabel, parse_component
 from .base import LOGITS, NATS, PLAIN, SHARE, Metric
 
-ABOUT = {"incompleteness": "subsets", "cpr": "curve", "cmd": "curve", "loss_recovered": "loss"}
+ABOUT = {
+    "incompleteness": "subsets",
+    "cpr": "curve",
+    "cmd": "curve",
+    "loss_recovered": "loss",
+    "dependence": "independence",
+}
 """Quantities that take passes of their own -> which; the others are measured together."""
 
 CONVOLUTION: tuple[SiteKind, ...] = ("conv_gate", "conv_carrier", "conv_signal", "conv", "out_proj")
@@ -44,6 +50,7 @@ class CircuitMetric(Metric):
         "cpr": SHARE,
         "cmd": SHARE,
         "loss_recovered": SHARE,
+        "dependence": PLAIN,
     }
     INTERVENTIONS = ("zero", "mean", "resample", "corrupt")
     CONTROLS = ("random_circuit", "untrained_model")
@@ -61,6 +68,7 @@ class CircuitMetric(Metric):
         "cpr",
         "cmd",
         "loss_recovered",
+        "dependence",
     ]
     """With LD = logit(target) - logit(wrong target) at the answer position, C the circuit, M the model, and 0 the model
     with the whole universe ablated: faithfulness: LD(C) - LD(0) as a share of LD(M) - LD(0), all but the circuit
@@ -72,7 +80,9 @@ class CircuitMetric(Metric):
     members come first, then the others, each ranked by single ablations of discovery examples. cmd: the area between
     that curve, ranked by size of effect, and 1: at most so much. loss_recovered: log p(C) - log p(at random) of the
     target as a share of log p(M) - log p(at random), at random being after other prompts of the family;
-    under resample it is the loss that causal scrubbing recovers."""
+    under resample it is the loss that causal scrubbing recovers. dependence: normalised HSIC of LD(M) and LD(M without
+    C) over the examples of a family, as jackknife pseudo-values: 0 where what is left without the circuit says nothing
+    about how the model answers, 1 where it says all; for suites of 4 families or more."""
     granularity: SiteKind | Many[SiteKind]
     """The universe: every component of these kinds; what is of another kind stays as it is."""
     circuit: SiteLabel
@@ -92,6 +102,8 @@ class CircuitMetric(Metric):
                 )
         if "residual" in self.granularities:
             raise ValueError("granularity has residual: the stream is no component, it carries what all of them wrote")
+        if self.quantity == "dependence" and self.only != "all":
+            raise ValueError("dependence is of all examples of a family at once: it has no part over those that count")
         members = parse_component(self.circuit)
         if members.positions:
             raise ValueError(f"circuit `{self.circuit}` names tokens: a circuit is ablated at every token")
@@ -122,15 +134,14 @@ class Corrupt(Intervention):
 
 
 @kind("control")
-class RandomCircuit(Spec):
+class RandomCircuit(DrawnControl):
     """Circuits of as many components of each kind, drawn at random: no two the same, none the claim's own.
 
     For cpr and cmd the whole order is drawn, so that they match in size at every size.
     """
 
+    TWISTED = True
     kind: Literal["random_circuit"]
     """random_circuit"""
     draws: Draws = 20
     """Distinct circuits, of which the universe must have so many."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""

@@ -6,8 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from ..base import Spec
-from ..controls import Draws, Margin
+from ..controls import DrawnControl
 from ..interventions import Intervention
 from ..kinds import kind
 from ..sites import Frame
@@ -69,24 +68,18 @@ class Noising(Intervention):
 
 
 @kind("control")
-class WrongDonor(Spec):
+class WrongDonor(DrawnControl):
     """The activations come from another example of the family, first, last and inner tokens keeping their class."""
 
+    TWISTED = True
     kind: Literal["wrong_donor"]
     """wrong_donor"""
-    draws: Draws = 20
-    """Independent choices of another example for each."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 @kind("control")
-class MatchedNormPatch(Spec):
+class MatchedNormPatch(DrawnControl):
     """The patch moves the activation as far as the twin's would, in a random direction."""
 
+    TWISTED = True
     kind: Literal["matched_norm_patch"]
     """matched_norm_patch"""
-    draws: Draws = 20
-    """Independent directions."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""

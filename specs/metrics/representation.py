@@ -10,8 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import model_validator
 
-from ..base import Spec
-from ..controls import Draws, Margin
+from ..controls import DrawnControl
 from ..interventions import Intervention
 from ..kinds import kind
 from ..model import Model
@@ -162,31 +161,25 @@ class Observe(Intervention):
 
 
 @kind("control")
-class ShuffledExamples(Spec):
+class ShuffledExamples(DrawnControl):
     """What is compared is of different examples: the rows of one side are permuted, none stays in its place.
 
     The other side is the target of the lens, the model's own next token, the site `against`, or the wrong target; for
     cka_tokens it is the tokens of the prompt that are permuted. A norm has no other side.
     """
 
+    TWISTED = True
     kind: Literal["shuffled_examples"]
     """shuffled_examples"""
-    draws: Draws = 20
-    """Independent permutations within a family."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 @kind("control")
-class RandomPositions(Spec):
+class RandomPositions(DrawnControl):
     """The attention that falls on as many other positions of the prompt, drawn at random."""
 
+    TWISTED = True
     kind: Literal["random_positions"]
     """random_positions"""
-    draws: Draws = 20
-    """Independent draws of positions."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 def _alone(label: str) -> bool:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ..base import Many, Spec
-from ..controls import Draws, Margin
+from ..base import Many
+from ..controls import DrawnControl, Draws
 from ..interventions import Intervention
 from ..kinds import kind
 from ..sites import Frame, SiteLabel, parse_component
@@ -92,13 +92,10 @@ class EarlyExit(Intervention):
 
 
 @kind("control")
-class RandomLayers(Spec):
+class RandomLayers(DrawnControl):
     """As many layers, drawn at random: no draw is the claim's own set, and no two are the same."""
 
     kind: Literal["random_layers"]
     """random_layers"""
     draws: Draws = 20
     """Distinct sets, of which the model must have so many; an early exit at L3 of 10 layers draws sets of 7."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor; where it is at most a bound, the draws' must exceed
-    the effect."""

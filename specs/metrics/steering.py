@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ..base import Many, Spec
+from ..base import Many
 from ..canonical import canonical
-from ..controls import Draws, Margin
+from ..controls import DrawnControl, Draws
 from ..interventions import Intervention
 from ..kinds import kind
 from ..model import Model
@@ -170,86 +170,74 @@ class Anti(Intervention):
 
 
 @kind("control")
-class RandomDirection(Spec):
+class RandomDirection(DrawnControl):
     """A Gaussian direction of the learnt one's norm, for every family and site another."""
 
+    TWISTED = True
     kind: Literal["random_direction"]
     """random_direction"""
-    draws: Draws = 20
-    """Independent directions."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 @kind("control")
-class ShuffledLabels(Spec):
+class ShuffledLabels(DrawnControl):
     """The direction is learnt again on the same prompts, positive and negative dealt out anew, and given its norm.
 
     As many prompts are positive as before: in every family, for a task vector over all families. No draw deals as
     another, or as it was.
     """
 
+    TWISTED = True
     kind: Literal["shuffled_labels"]
     """shuffled_labels"""
     draws: Draws = 20
     """Distinct dealings, of which there must be so many: 3 examples have 19, 4 have 69."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 @kind("control")
-class ShuffledLabelsOwnNorm(Spec):
+class ShuffledLabelsOwnNorm(DrawnControl):
     """As shuffled_labels, but what is learnt keeps the norm that comes out: a permutation test of all that is done.
 
     Where prompts differ most along the direction itself, chance labels show it too, shorter and with a chance sign;
     shuffled_labels makes it as long as the true one, which is a harder control. In unit residual the two are the same.
     """
 
+    TWISTED = True
     kind: Literal["shuffled_labels_own_norm"]
     """shuffled_labels_own_norm"""
     draws: Draws = 20
     """Distinct dealings, as for shuffled_labels."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 @kind("control")
-class WrongTask(Spec):
+class WrongTask(DrawnControl):
     """The direction of another family, learnt on half of its examples, is given the norm of the right one.
 
     The suite's other families take turns, in its order; every turn draws other halves.
     """
 
+    TWISTED = True
     kind: Literal["wrong_task"]
     """wrong_task"""
-    draws: Draws = 20
-    """Distinct pairs of a family and a half of its examples."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 @kind("control")
-class RandomMap(Spec):
+class RandomMap(DrawnControl):
     """The donor's direction comes through a random rotation, and is given the norm of the mapped one."""
 
+    TWISTED = True
     kind: Literal["random_map"]
     """random_map"""
-    draws: Draws = 20
-    """Independent rotations."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 @kind("control")
-class ShuffledPairs(Spec):
+class ShuffledPairs(DrawnControl):
     """The map is fitted to wrong pairs: each text of the donor with another of its family; the norm is kept."""
 
+    TWISTED = True
     kind: Literal["shuffled_pairs"]
     """shuffled_pairs"""
     draws: Draws = 20
     """Independent permutations; an identity has none."""
-    ratio: Margin = 1.5
-    """The effect must exceed the typical draw's by this factor."""
 
 
 def _inside(strength: float, unit: Unit) -> str:

@@ -126,11 +126,11 @@ class Desk:
         self.said = Listener()
         return Audit(self.workspace, Options(Selection(patterns), **options), self.said).run()
 
-    def command(self, *words: str, stdin: bool = False) -> subprocess.Popen[str]:
+    def command(self, *words: str, stdin: bool = False, **more: Any) -> subprocess.Popen[str]:
         program = [sys.executable, "-c", "from mi_atlas.engine.cli import main; main()", *words]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         pipes["stdin"] = subprocess.PIPE if stdin else subprocess.DEVNULL
-        return subprocess.Popen(program, cwd=self.root, text=True, **pipes)
+        return subprocess.Popen(program, cwd=self.root, text=True, **pipes, **more)
 
     def type(self, *words: str) -> tuple[int, str, str]:
         process = self.command(*words)

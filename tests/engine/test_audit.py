@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 import pytest
-from mi_atlas.engine import execute as executor
+from mi_atlas.engine import measure as measuring
 from mi_atlas.evaluators.cells import NotEvaluated
 from mi_atlas.store import Ledger
 
@@ -130,7 +130,8 @@ def test_a_failed_run_is_pending_never_cached_and_tried_again(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(executor, "_load", fail)
+        patch.setattr(measuring, "_load", fail)
+        patch.setattr(measuring, "_loaded", {})
         result = desk.audit()
     verdict = result.verdicts["small/hub"]
     assert (verdict.grade, verdict.code, result.exit_code) == ("Pending", code, 2)
@@ -140,14 +141,15 @@ def test_a_failed_run_is_pending_never_cached_and_tried_again(
 
 def test_a_failed_control_is_pending_while_the_main_arm_holds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.write("small/hub", claim(control={"kind": "untrained_model", "draws": 20, "ratio": 1.01}))
-    load = executor._load
+    load = measuring._load
 
-    def fail_untrained(step: Any, device: str) -> Any:
-        if step.group.located.untrained is not None:
+    def fail_untrained(located: Any, *where: Any) -> Any:
+        if located.untrained is not None:
             raise MemoryError("no room for another model")
-        return load(step, device)
+        return load(located, *where)
 
-    monkeypatch.setattr(executor, "_load", fail_untrained)
+    monkeypatch.setattr(measuring, "_load", fail_untrained)
+    monkeypatch.setattr(measuring, "_loaded", {})
     verdict = desk.audit().verdicts["small/hub"]
     assert (verdict.grade, verdict.code) == ("Pending", "out_of_memory")
 

@@ -19,13 +19,13 @@ from mi_atlas.evaluators.positions import Places
 from mi_atlas.evaluators.registry import Materials
 from mi_atlas.evaluators.replay import Replay
 from mi_atlas.evaluators.tasks import Block, Example
-from mi_atlas.specs.claim import ClaimAdapter
 from mi_atlas.specs.metrics.attribution import AttributionMetric
 from mi_atlas.specs.sites import Frame, parse_component
 from pydantic import ValidationError
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
+from .claims import claim, document
 from .conftest import LAYERS, block, micro, wrap
 
 MEMBERS = [f"L{i}.{kind}" for kind in ("operator", "mlp") for i in range(LAYERS)]
@@ -37,18 +37,7 @@ METRIC: dict[str, Any] = {
     "sites": {"granularity": ["operator", "mlp"]},
     "top": 2,
 }
-CLAIM: dict[str, Any] = {
-    "claim": "pocket-qwen/screen",
-    "statement": "A claim.",
-    "model": "pocket-qwen",
-    "suite": "main-12",
-    "metric": METRIC,
-    "counterfactual": {"intervention": "noising"},
-    "robustness": [{"intervention": "denoising"}],
-    "control": {"kind": "shuffled_attribution"},
-    "expect": {"form": "threshold", "component": WHOLE, "at_most": 0.9},
-    "threshold": {"high": 0.995},
-}
+CLAIM = document(METRIC, ("noising", "denoising"), "shuffled_attribution", WHOLE, at_most=0.9)
 DISCOVERY = block("made", n=7, seed=5)
 
 
@@ -174,7 +163,7 @@ def test_outside_the_top_only_so_many_are_patched() -> None:
 
 @pytest.mark.parametrize(("twist", "label"), [("shuffled_attribution", WHOLE), ("wrong_donor", WHOLE)])
 def test_controls_of_screens_differ_from_draw_to_draw(twist: str, label: str) -> None:
-    module, spec = micro("qwen2"), ClaimAdapter.validate_python({**CLAIM, "control": {"kind": twist}}).control  # type: ignore[union-attr]
+    module, spec = micro("qwen2"), claim(CLAIM, control={"kind": twist}).control
     runs = list(control_runs(spec, None, [Effect("noising", 0, label)], [label]))[:5]  # type: ignore[arg-type]
     cells = [Cell("made", label, "noising"), *(Cell("made", label, run.intervention, run.seed) for run in runs)]
     together = measure(module, *cells)
@@ -265,7 +254,7 @@ def test_prompts_of_any_length_go_back_in_batches(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_spec() -> None:
-    metric = ClaimAdapter.validate_python(CLAIM).metric  # type: ignore[union-attr]
+    metric = claim(CLAIM).metric
     assert metric.sweep(Frame(LAYERS)) == (WHOLE,)
     assert metric.settings() == {"top": 2}
     error = {"evaluator": "attribution", "quantity": "attribution_error", "sites": {"granularity": "mlp"}}
@@ -295,4 +284,4 @@ def test_the_spec_refuses(change: dict[str, Any], why: str) -> None:
 def test_no_claim_rests_on_an_attributed_effect() -> None:
     assert "attributed" not in AttributionMetric.QUANTITIES
     with pytest.raises(ValidationError, match="evaluator attribution is for threshold"):
-        ClaimAdapter.validate_python({**CLAIM, "expect": {"form": "top_component", "component": WHOLE}})
+        claim(CLAIM, expect={"form": "top_component", "component": WHOLE})

@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from mi_atlas.engine.controls import Effect, control_runs
 from mi_atlas.evaluators.anatomy import dissect
 from mi_atlas.evaluators.cells import OF, Cell, NotEvaluated
 from mi_atlas.evaluators.circuit import CircuitEvaluator
 from mi_atlas.evaluators.circuit_bench import random_circuit
 from mi_atlas.evaluators.interventions import Edit, capture, constant, intervene, zero
-from mi_atlas.evaluators.models.locate import Located
 from mi_atlas.evaluators.planted.kinds import build
 from mi_atlas.evaluators.quantities import kl_divergence
 from mi_atlas.evaluators.registry import Materials
 from mi_atlas.evaluators.tasks import Block
-from mi_atlas.specs.claim import ClaimAdapter
-from mi_atlas.specs.metrics.circuit import RandomCircuit
-from mi_atlas.specs.model import Model, Source
 from mi_atlas.specs.sites import Frame, Site, parse_component
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from .claims import claim, document
 from .conftest import block, micro, wrap
 
 HEADS = {"granularity": ["head"]}
 
-CLAIM: dict[str, Any] = {
-    "claim": "pocket-qwen/circuit",
-    "statement": "A claim.",
-    "model": "pocket-qwen",
-    "suite": "main-12",
-    "metric": {
-        "evaluator": "circuit",
-        "quantity": "faithfulness",
-        "granularity": "head",
-        "circuit": "L1.head0+L2.head1",
-    },
-    "counterfactual": {"intervention": "corrupt"},
-    "robustness": [{"intervention": "mean"}],
-    "control": {"kind": "random_circuit"},
-    "expect": {"form": "threshold", "component": "L1.head0+L2.head1", "at_least": 0.5},
-    "threshold": {"high": 0.995},
-}
-
-
+METRIC = {"evaluator": "circuit", "quantity": "faithfulness", "granularity": "head", "circuit": "L1.head0+L2.head1"}
+CLAIM = document(METRIC, ("corrupt", "mean"), "random_circuit", METRIC["circuit"], at_least=0.5)
 DISCOVERY = [block("made", n=4, seed=9), block("other", n=4, seed=9)]
 
 
@@ -234,7 +212,7 @@ def test_what_is_no_circuit_is_refused() -> None:
 
 
 def test_the_spec() -> None:
-    metric = ClaimAdapter.validate_python(CLAIM).metric  # type: ignore[union-attr]
+    metric = claim(CLAIM).metric
     assert metric.sweep(Frame(3)) == ("L1.head0+L2.head1",)
     assert metric.settings() == HEADS
     for circuit, says in (
@@ -243,17 +221,11 @@ def test_the_spec() -> None:
         ("L1.head0+L1.head0", "twice"),
     ):
         with pytest.raises(ValidationError, match=says):
-            ClaimAdapter.validate_python({**CLAIM, "metric": {**CLAIM["metric"], "circuit": circuit}})
+            claim(CLAIM, {"circuit": circuit})
     for kinds, says in (
         (["operator", "head"], "granularity has operator and head, which is a part of it"),
         (["head", "layer"], "granularity has layer and"),
         (["head", "residual"], "the stream is no component"),
     ):
         with pytest.raises(ValidationError, match=says):
-            ClaimAdapter.validate_python({**CLAIM, "metric": {**CLAIM["metric"], "granularity": kinds}})
-
-
-def test_the_engine_tells_the_evaluator_of_random_circuits() -> None:
-    located = Located(Model(model="m", source=Source(path="m")), Path(), {}, 3, "Any", Path(), {}, 0)
-    runs = control_runs(RandomCircuit(kind="random_circuit"), located, [Effect("mean", 0, "L1.head2")], ())
-    assert [(run.intervention, run.seed) for run in runs] == [("mean|random_circuit", i) for i in range(20)]
+            claim(CLAIM, {"granularity": kinds})

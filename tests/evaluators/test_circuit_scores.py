@@ -23,10 +23,10 @@ from mi_atlas.evaluators.circuit_scores import (
 from mi_atlas.evaluators.interventions import Edit, capture, constant, intervene
 from mi_atlas.evaluators.planted.kinds import build
 from mi_atlas.evaluators.planted.model import Planted
-from mi_atlas.specs.claim import ClaimAdapter
 from mi_atlas.specs.sites import Site, parse_component
 from torch import nn
 
+from .claims import claim
 from .conftest import block, micro
 from .test_circuit import CLAIM, DISCOVERY, literally, mean_ld, measure
 
@@ -218,5 +218,4 @@ def test_the_area_under_a_line_is_exact() -> None:
     [("incompleteness", "subsets"), ("cpr", "curve"), ("cmd", "curve"), ("loss_recovered", "loss")],
 )
 def test_what_takes_passes_of_its_own_is_part_of_the_settings(quantity: str, about: str) -> None:
-    claim: Any = ClaimAdapter.validate_python({**CLAIM, "metric": {**CLAIM["metric"], "quantity": quantity}})
-    assert claim.metric.settings() == settings(about)
+    assert claim(CLAIM, {"quantity": quantity}).metric.settings() == settings(about)

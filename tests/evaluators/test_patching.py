@@ -16,26 +16,21 @@ from mi_atlas.evaluators.positions import Places
 from mi_atlas.evaluators.quantities import kl_divergence
 from mi_atlas.evaluators.registry import Materials
 from mi_atlas.evaluators.tasks import Block, Example
-from mi_atlas.specs.claim import ClaimAdapter
 from mi_atlas.specs.metrics.patching import PatchingMetric
 from mi_atlas.specs.sites import Frame, Site, parse_component
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from .claims import claim, document
 from .conftest import block, micro, wrap
 
-CLAIM: dict[str, Any] = {
-    "claim": "pocket-qwen/patch",
-    "statement": "A claim.",
-    "model": "pocket-qwen",
-    "suite": "main-12",
-    "metric": {"evaluator": "patching", "quantity": "recovery", "sites": {"granularity": "head"}},
-    "counterfactual": {"intervention": "denoising"},
-    "robustness": [{"intervention": "noising"}],
-    "control": {"kind": "wrong_donor"},
-    "expect": {"form": "threshold", "component": "L1.head0", "at_least": 0.5},
-    "threshold": {"high": 0.995},
-}
+CLAIM = document(
+    {"evaluator": "patching", "quantity": "recovery", "sites": {"granularity": "head"}},
+    ("denoising", "noising"),
+    "wrong_donor",
+    "L1.head0",
+    at_least=0.5,
+)
 
 
 def measure(module: nn.Module, *cells: Cell, made: Block | None = None) -> dict[Cell, dict[str, Any]]:
@@ -180,8 +175,8 @@ def test_a_site_that_the_model_does_not_have_is_refused() -> None:
 
 
 def test_the_spec() -> None:
-    claim = ClaimAdapter.validate_python(CLAIM)
-    assert claim.metric.sweep(Frame(2, (2, 2))) == ("L0.head0", "L0.head1", "L1.head0", "L1.head1")  # type: ignore[union-attr]
+    heads = ("L0.head0", "L0.head1", "L1.head0", "L1.head1")
+    assert claim(CLAIM).metric.sweep(Frame(2, (2, 2))) == heads
     stream = {
         "evaluator": "patching",
         "quantity": "recovery",
@@ -193,4 +188,4 @@ def test_the_spec() -> None:
     with pytest.raises(ValidationError, match="recovers 1 by construction; name positions"):
         PatchingMetric.model_validate({**stream, "sites": {"granularity": "residual"}})
     with pytest.raises(ValidationError, match="`zero`, but evaluator patching knows denoising, noising"):
-        ClaimAdapter.validate_python({**CLAIM, "counterfactual": {"intervention": "zero"}})
+        claim(CLAIM, counterfactual={"intervention": "zero"})

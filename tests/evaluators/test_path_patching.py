@@ -17,12 +17,12 @@ from mi_atlas.evaluators.positions import Places
 from mi_atlas.evaluators.quantities import kl_divergence
 from mi_atlas.evaluators.registry import Materials
 from mi_atlas.evaluators.tasks import Block, Example
-from mi_atlas.specs.claim import ClaimAdapter
 from mi_atlas.specs.metrics.path_patching import PathPatchingMetric, order
 from mi_atlas.specs.sites import Component, Frame, Site, parse_component
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from .claims import claim, document
 from .conftest import LAYERS, block, micro, wrap
 
 HEADS, WIDTH = 4, 4
@@ -34,18 +34,7 @@ METRIC: dict[str, Any] = {
     "sender": "L1.head0",
     "sites": {"granularity": "head"},
 }
-CLAIM: dict[str, Any] = {
-    "claim": "pocket-qwen/path",
-    "statement": "A claim.",
-    "model": "pocket-qwen",
-    "suite": "main-12",
-    "metric": METRIC,
-    "counterfactual": {"intervention": "noising"},
-    "robustness": [{"intervention": "denoising"}],
-    "control": {"kind": "matched_norm_patch"},
-    "expect": {"form": "threshold", "component": "L4.head2", "at_least": 0.1},
-    "threshold": {"high": 0.995},
-}
+CLAIM = document(METRIC, ("noising", "denoising"), "matched_norm_patch", "L4.head2", at_least=0.1)
 
 Put = dict[Site, Tensor]
 
@@ -178,7 +167,7 @@ def test_behind_the_last_mlp_there_is_only_the_direct_way(architecture: str) -> 
 def test_controls_differ_from_the_path_and_from_draw_to_draw(twist: str) -> None:
     module = micro("qwen2")
     (one, *_), effect = [Cell("made", "L2.mlp", "noising")], Effect("noising", 0, "L2.mlp")
-    spec = ClaimAdapter.validate_python({**CLAIM, "control": {"kind": twist}}).control  # type: ignore[union-attr]
+    spec = claim(CLAIM, control={"kind": twist}).control
     runs = list(control_runs(spec, None, [effect], ["L2.mlp"]))[:4]  # type: ignore[arg-type]
     cells = [one, *(Cell("made", run.effect.site, run.intervention, run.seed) for run in runs)]
     together = measure(module, "L0.head1", *cells)
@@ -246,7 +235,7 @@ def test_what_is_no_path_is_refused(sender: str, receiver: str, code: str, why: 
 
 
 def test_the_spec() -> None:
-    metric = ClaimAdapter.validate_python(CLAIM).metric  # type: ignore[union-attr]
+    metric = claim(CLAIM).metric
     assert metric.sweep(Frame(3, (2, 2, 2))) == ("L2.head0", "L2.head1")
     assert metric.settings() == {"sender": "L1.head0"}
     several = {**METRIC, "sites": {"granularity": ["mlp", "residual"], "positions": "last"}}

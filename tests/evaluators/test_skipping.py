@@ -20,35 +20,24 @@ from mi_atlas.evaluators.registry import Materials
 from mi_atlas.evaluators.replay import Constant, Intervention, Replay, Zero
 from mi_atlas.evaluators.skipping import Skipping
 from mi_atlas.evaluators.tasks import Block
-from mi_atlas.specs.claim import ClaimAdapter, MeasuredClaim
 from mi_atlas.specs.metrics.skipping import RandomLayers
 from mi_atlas.specs.model import Model, Source
 from mi_atlas.specs.sites import Frame, Site
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from .claims import claim, document
 from .conftest import LAYERS, block, micro, wrap
 
 SETS = ["L0", "L2", "L0+L1", "L0+L2", "L0+L1+L2"]
 
-CLAIM: dict[str, Any] = {
-    "claim": "pocket-qwen/two-layers",
-    "statement": "Skipping layers 2 and 3 changes little.",
-    "model": "pocket-qwen",
-    "suite": "main-12",
-    "metric": {"evaluator": "skipping", "quantity": "kl", "sets": ["L2", "L2+L3"]},
-    "counterfactual": {"intervention": "skip"},
-    "robustness": [{"intervention": "mean"}],
-    "control": {"kind": "random_layers"},
-    "expect": {"form": "threshold", "component": "L2+L3", "at_most": 0.1},
-    "threshold": {"high": 0.995, "medium": 0.95},
-}
-
-
-def claim(**changes: Any) -> MeasuredClaim:
-    made = ClaimAdapter.validate_python(CLAIM | changes)
-    assert isinstance(made, MeasuredClaim)
-    return made
+CLAIM = document(
+    {"evaluator": "skipping", "quantity": "kl", "sets": ["L2", "L2+L3"]},
+    ("skip", "mean"),
+    "random_layers",
+    "L2+L3",
+    at_most=0.1,
+)
 
 
 def layers_of(label: str) -> list[int]:
@@ -271,10 +260,11 @@ def test_too_few_sets_are_not_evaluated(site: str, word: str, layers: int) -> No
 
 
 def test_a_claim_sweeps_its_sets_or_all_of_a_size() -> None:
-    assert claim().metric.sweep(Frame(6)) == ("L2", "L2+L3")
+    assert claim(CLAIM).metric.sweep(Frame(6)) == ("L2", "L2+L3")
     pairs = {"evaluator": "skipping", "quantity": "exact_match", "sites": {"granularity": "layer", "together": 2}}
-    assert claim(metric=pairs).metric.sweep(Frame(3)) == ("L0+L1", "L0+L2", "L1+L2")
-    assert claim().metric.settings() == claim(metric=pairs).metric.settings() == {}
+    all_pairs = claim({**CLAIM, "metric": pairs})
+    assert all_pairs.metric.sweep(Frame(3)) == ("L0+L1", "L0+L2", "L1+L2")
+    assert claim(CLAIM).metric.settings() == all_pairs.metric.settings() == {}
 
 
 @pytest.mark.parametrize(
@@ -293,9 +283,9 @@ def test_a_claim_sweeps_its_sets_or_all_of_a_size() -> None:
 )
 def test_sets_are_layers_at_every_token(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
-        claim(metric={"evaluator": "skipping", "quantity": "kl"} | changes)
+        claim({**CLAIM, "metric": {"evaluator": "skipping", "quantity": "kl"} | changes})
 
 
 def test_zero_is_named_skip_here() -> None:
     with pytest.raises(ValidationError, match="knows skip, early_exit, mean"):
-        claim(counterfactual={"intervention": "zero"})
+        claim(CLAIM, counterfactual={"intervention": "zero"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,13 @@ def kind_of(path: Path) -> str:
     return path.name.partition("-")[0]
 
 
+@cache
+def whole_schemas() -> dict[str, dict[str, Any]]:
+    return schema.schemas()
+
+
 def by_schema(path: Path) -> Draft202012Validator:
-    return Draft202012Validator(schema.schemas()[kind_of(path)])
+    return Draft202012Validator(whole_schemas()[kind_of(path)])
 
 
 def test_there_are_examples_of_every_kind() -> None:

@@ -151,7 +151,7 @@ def test_a_migration_rests_on_top_components_that_exist(workspace: Path) -> None
     assert [line.partition("; accepted")[0] for line in lines] == [
         "claims/moves.yaml:5:17: expect.claims[1]: there is no claim of that name; found the text `tpo`",
         "claims/moves.yaml:5:22: expect.claims[2]: is a claim of form threshold; found the text `size`",
-        "claims/moves.yaml:5:28: expect.claims[3]: is a claim of form migration; found the text `moves`",
+        "claims/moves.yaml:5:28: expect.claims[3]: is itself a claim over other claims; found the text `moves`",
     ]
     assert lines[0].endswith("did you mean `top`?")
 

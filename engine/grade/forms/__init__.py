@@ -31,7 +31,12 @@ class FormError(Exception):
 
 
 class Form(Protocol):
-    """A form of measured claims. Every method may raise FormError."""
+    """A form of measured claims. Every method may raise FormError.
+
+    Some have more: `answer(arm, beyond, alphas) -> Answer` where the statistics are not those of means;
+    `conditions(arm, alphas) -> Iterator[Condition]` for conditions of High of the form's own; `COUNTS = True` where the
+    values are or may be 0 and 1, since for such values to agree is no sign of a clone.
+    """
 
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The series each arm needs, of all components of the sweep in this model."""
@@ -102,6 +107,19 @@ def find_form(name: str) -> Any:
     if name not in _forms:
         raise FormError("form_unknown", f"form `{name}` has a spec, but no rule that grades it")
     return _forms[name]
+
+
+def answered(form: Form, arm: Arm, beyond: bool, alphas: Alphas) -> Answer:
+    """One arm's statistics: those of the form itself, where it has its own, else those of its question's means."""
+    from ..answer import answer
+
+    own: Callable[[Arm, bool, Alphas], Answer] | None = getattr(form, "answer", None)
+    return own(arm, beyond, alphas) if own else answer(form.question(arm), arm.table.layout, beyond, alphas)
+
+
+def counts(form: Form) -> bool:
+    """Whether the form counts examples in which something happens."""
+    return bool(getattr(form, "COUNTS", False))
 
 
 def require_component(label: str, sweep: tuple[str, ...]) -> None:

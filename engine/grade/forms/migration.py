@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING
 
 from ....specs.forms import TopComponent
 from ..question import Fault
-from ..verdict import Condition, Verdict
+from ..verdict import Verdict
 from ..words import several
 from . import form
+from .composite import conjunction, place_of, refuted
 
 if TYPE_CHECKING:
     from ....specs.claim import CompositeClaim, MeasuredClaim
 
     Children = Sequence[tuple[MeasuredClaim, Verdict]]
-
-LOWEST = ("Pending", "Medium", "High")
 
 
 @form("migration")
@@ -34,30 +33,14 @@ class MigrationForm:
         """The lowest grade of the children, unless they refute the claim."""
         if fault := _comparable(children):
             return Verdict(claim.claim, "Pending", fault.code, fault.message, explanation=_lines(claim, children))
-        conditions = tuple(
-            Condition(child.claim, verdict.grade == "High", f"{verdict.grade}: {verdict.reason}")
-            for child, verdict in children
-        )
         grade, code, reason = _decide(children)
-        return Verdict(
-            claim.claim,
-            grade,  # type: ignore[arg-type]
-            code,
-            reason,
-            n_raw=sum(verdict.n_raw for _, verdict in children),
-            n_units=min(verdict.n_units for _, verdict in children),
-            p_value=_worst([verdict.p_value for _, verdict in children]),
-            p_refute=_least([verdict.p_refute for _, verdict in children], len(children)),
-            qualifiers=tuple(dict.fromkeys(word for _, verdict in children for word in verdict.qualifiers)),
-            conditions=conditions,
-            explanation=_lines(claim, children),
-        )
+        return conjunction(claim, children, grade, code, reason, _lines(claim, children))
 
 
 def _decide(children: Children) -> tuple[str, str, str]:
-    refuted = [child for child, verdict in children if _refuted(verdict, len(children))]
-    if refuted:
-        first, where = refuted[0], _model(refuted[0])
+    failed = [child for child, verdict in children if refuted(verdict, len(children))]
+    if failed:
+        first, where = failed[0], _model(failed[0])
         return "Refuted", "child_refuted", f"{first.claim} is Refuted: {_component(first)} is not on top in {where}"
     if same := _same_site(children):
         (one, its), (other, others), component = same
@@ -67,7 +50,7 @@ def _decide(children: Children) -> tuple[str, str, str]:
     weak = [verdict for _, verdict in children if verdict.grade == "Refuted"]
     if weak:
         return "Pending", "inconclusive", f"{weak[0].claim} is Refuted, but not at alpha / {len(children)}"
-    lowest = min((verdict for _, verdict in children), key=lambda verdict: LOWEST.index(verdict.grade))
+    lowest = min((verdict for _, verdict in children), key=place_of)
     found = several([f"{_component(child)} in {_model(child)}" for child, _ in children])
     if lowest.grade == "High":
         return "High", "holds", f"on top: {found}; each High"
@@ -87,12 +70,6 @@ def _comparable(children: Children) -> Fault | None:
     return None
 
 
-def _refuted(verdict: Verdict, count: int) -> bool:
-    if verdict.grade != "Refuted" or verdict.p_refute is None or verdict.alpha is None:
-        return False
-    return verdict.p_refute < verdict.alpha / count
-
-
 def _same_site(children: Children) -> tuple[tuple[MeasuredClaim, Verdict], tuple[MeasuredClaim, Verdict], str] | None:
     seen: dict[str, tuple[MeasuredClaim, Verdict]] = {}
     for child in sorted(children, key=lambda child: child[1].grade != "High"):
@@ -110,16 +87,6 @@ def _component(claim: MeasuredClaim) -> str:
 
 def _model(claim: MeasuredClaim) -> str:
     return claim.model if isinstance(claim.model, str) else str(claim.model.model)
-
-
-def _worst(p_values: Sequence[float | None]) -> float | None:
-    known = [p for p in p_values if p is not None]
-    return max(known) if known and len(known) == len(p_values) else None
-
-
-def _least(p_values: Sequence[float | None], count: int) -> float | None:
-    known = [p for p in p_values if p is not None]
-    return min(1.0, count * min(known)) if known else None
 
 
 def _lines(claim: CompositeClaim, children: Children) -> tuple[str, ...]:

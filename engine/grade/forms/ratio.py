@@ -37,7 +37,7 @@ class RatioForm:
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The sites of both sides, each at the side's own intervention value where it names one."""
         expect = _expect(claim)
-        numerator, denominator = _refs(expect.numerator, sweep), _refs(expect.denominator, sweep)
+        numerator, denominator = refs_of(expect.numerator, sweep), refs_of(expect.denominator, sweep)
         if numerator == denominator:
             raise FormError("identical_arms", "numerator and denominator are the same effect")
         return tuple(dict.fromkeys(numerator + denominator))
@@ -62,7 +62,7 @@ class RatioForm:
 
         numerator, denominator = _sides(arm)
         effect = arm.table.logs(numerator) - arm.table.logs(denominator)
-        drawn, below = (_side(side, arm, lambda ref: arm.draws(ref, draws)) for side in _both(arm))
+        drawn, below = (side_of(side, arm, lambda ref: arm.draws(ref, draws)) for side in _both(arm))
         if identical(drawn.reshape(-1), below.reshape(-1)):
             below = denominator
         return effect, arm.table.logs(drawn) - arm.table.logs(below)
@@ -87,7 +87,7 @@ class RatioForm:
         """`L0.mlp is 3.1x L0.operator`."""
         expect = _expect(claim)
         factor = quantity(answer.shown(answer.value), "x")
-        return f"{_name(expect.numerator)} is {factor} {_name(expect.denominator)}"
+        return f"{name_of(expect.numerator)} is {factor} {name_of(expect.denominator)}"
 
     def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
         """The same."""
@@ -108,23 +108,29 @@ def _both(arm: Arm) -> tuple[Side, Side]:
 
 
 def _sides(arm: Arm) -> tuple[Floats, Floats]:
-    numerator, denominator = (_side(side, arm, arm.series) for side in _both(arm))
+    numerator, denominator = (side_of(side, arm, arm.series) for side in _both(arm))
     return numerator, denominator
 
 
-def _side(side: Side, arm: Arm, read: Callable[[Ref], Floats]) -> Floats:
+def side_of(side: Side, arm: Arm, read: Callable[[Ref], Floats]) -> Floats:
     """Mean over the side's sites within each example."""
-    values = [read(ref) for ref in _refs(side, arm.sweep)]
+    values = [read(ref) for ref in refs_of(side, arm.sweep)]
     return sum(values[1:], values[0]) / len(values)
 
 
-def _refs(side: Side, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
+def refs_of(side: Side, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
+    """The series of a side's sites.
+
+    Raises:
+        FormError: the model has no such site.
+    """
     if "*" not in side.component:
         require_component(side.component, sweep)
         return (Ref(side.intervention, side.component),)
     return tuple(Ref(side.intervention, label) for label in sweep if matches(side.component, label))
 
 
-def _name(side: Side) -> str:
+def name_of(side: Side) -> str:
+    """`L0 (residual_zero)`, `the mean of L*.mlp`."""
     name = f"the mean of {side.component}" if "*" in side.component else side.component
     return f"{name} ({side.intervention})" if side.intervention else name

@@ -33,6 +33,10 @@ SURE_ALPHA = 0.001
 """At which the mean of what a share is a share of must exceed zero."""
 
 
+LEAST_EVENTS = 10
+"""Templates with an event, and without: fewer, and their mean is no number with a normal error."""
+
+
 @form("threshold")
 class ThresholdForm:
     """A site's typical effect against a bound."""
@@ -72,6 +76,8 @@ class ThresholdForm:
                 f"the bound {scale.shown(scale.bound):.2g} nats is not above the floor {table.log_floor:.2g} nats, "
                 "under which effects are not told apart",
             )
+        if fault := _too_few_events(arm, values):
+            return fault
         silent = None if table.moved_by_control(_ref(arm).site) else no_op(table, values)
         return silent or constant(values, table)
 
@@ -92,6 +98,20 @@ class ThresholdForm:
     def negative(self, claim: MeasuredClaim) -> bool:
         """An effect of at most so much."""
         return _expect(claim).at_most is not None
+
+
+def _too_few_events(arm: Arm, values: Floats) -> Fault | None:
+    """Counts of which so few differ that their spread says nothing: t needs some on either side."""
+    import numpy as np
+
+    if arm.claim.metric.kind.scale != "linear" or not np.isin(values, (-1.0, 0.0, 1.0)).all():
+        return None
+    happens = arm.table.template_means(np.abs(values)) > 0
+    rarer = int(min(happens.sum(), (~happens).sum()))
+    if rarer >= LEAST_EVENTS:
+        return None
+    what = f"{arm.claim.metric.quantity} is 0 or 1, and only {rarer} of {len(happens)} templates differ from the others"
+    return Fault("too_few_events", f"{what}; needs {LEAST_EVENTS}, or form null or proportion, which count exactly")
 
 
 def _expect(claim: MeasuredClaim) -> Threshold:

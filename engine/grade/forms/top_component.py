@@ -19,7 +19,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ....specs.forms import TopComponent
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import quantity, several
@@ -65,7 +64,7 @@ class TopComponentForm:
         """One contrast a rival; it may refute where the component does not beat it on the raw mean."""
         import numpy as np
 
-        labels, values, own = _sweep(arm)
+        labels, values, own = swept(arm)
         rivals = [i for i in range(len(labels)) if i != own]
         typical = _typical(arm, values)
         means = arm.table.family_means(values)
@@ -84,12 +83,12 @@ class TopComponentForm:
         """No-op, cascade, constant."""
         from ..degenerate import cascade, constant, no_op
 
-        _, values, own = _sweep(arm)
+        _, values, own = swept(arm)
         return no_op(arm.table, values) or cascade(values) or constant(values[own], arm.table)
 
     def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
         """No material effect; an exact tie; a typical and an average effect that disagree."""
-        labels, values, own = _sweep(arm)
+        labels, values, own = swept(arm)
         means = arm.table.family_means(values)
         if (effect := float(means[own].mean())) < LEAST_EFFECT:
             name = "KL" if arm.claim.metric.quantity == "kl" else arm.claim.metric.quantity.replace("_", " ")
@@ -98,10 +97,10 @@ class TopComponentForm:
         rivals = [i for i in range(len(labels)) if i != own]
         if ties := [labels[rivals[i]] for i in _ties(values[rivals], values[own])]:
             return Fault("exact_tie", f"{labels[own]} and {several(ties)} give the same effect, example by example")
-        if not _logarithmic(arm.claim):
+        if not logarithmic(arm.claim):
             return None
         leads = min(answer.p_mean, answer.p_for) < alphas.medium
-        if (leads and _raw_winner(arm, answer)) or (not leads and answer.p_against_blind < alphas.refute):
+        if (leads and raw_winners(arm, answer)) or (not leads and answer.p_against_blind < alphas.refute):
             typical = labels[own] if leads else answer.adversary
             return _disagreement(typical, labels, means, arm.table.layout.families)
         return None
@@ -109,14 +108,14 @@ class TopComponentForm:
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`L0 is 3.1x its strongest rival L1`, `L0 exceeds its strongest rival L1 by 0.4 logits`."""
         lead = quantity(answer.shown(answer.value), answer.scale.unit)
-        if not _logarithmic(claim):
+        if not logarithmic(claim):
             return f"{_component(claim)} exceeds its strongest rival {answer.hardest} by {lead}"
         return f"{_component(claim)} is {lead} its strongest rival {answer.hardest}"
 
     def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`L3 is 0.4x L0`, `L3 exceeds L0 by -0.2 logits`."""
         lead = quantity(answer.shown(answer.adversary_value), answer.scale.unit)
-        if not _logarithmic(claim):
+        if not logarithmic(claim):
             return f"{_component(claim)} exceeds {answer.adversary} by {lead}"
         return f"{_component(claim)} is {lead} {answer.adversary}"
 
@@ -126,23 +125,23 @@ class TopComponentForm:
 
 
 def _component(claim: MeasuredClaim) -> str:
-    assert isinstance(claim.expect, TopComponent)
-    return claim.expect.component
+    return str(claim.expect.component)
 
 
-def _logarithmic(claim: MeasuredClaim) -> bool:
+def logarithmic(claim: MeasuredClaim) -> bool:
+    """Whether effects are compared by their logs."""
     return bool(claim.metric.kind.scale == "log")
 
 
 def _typical(arm: Arm, values: Floats) -> Floats:
-    return arm.table.logs(values) if _logarithmic(arm.claim) else arm.table.template_means(values)
+    return arm.table.logs(values) if logarithmic(arm.claim) else arm.table.template_means(values)
 
 
 def _scale(claim: MeasuredClaim) -> Scale:
-    return FACTOR if _logarithmic(claim) else Scale(False, claim.metric.kind.unit, 0.0, 0.0)
+    return FACTOR if logarithmic(claim) else Scale(False, claim.metric.kind.unit, 0.0, 0.0)
 
 
-def _sweep(arm: Arm) -> tuple[list[str], Floats, int]:
+def swept(arm: Arm) -> tuple[list[str], Floats, int]:
     """Labels, values (sites, n), and which of them is the component."""
     import numpy as np
 
@@ -157,13 +156,13 @@ def _ties(rivals: Floats, own: Floats) -> list[int]:
     return [i for i, rival in enumerate(rivals) if identical(own, rival)]
 
 
-def _raw_winner(arm: Arm, answer: Answer) -> list[int]:
+def raw_winners(arm: Arm, answer: Answer) -> list[int]:
     """Rivals whose raw mean exceeds the component's, each at RAW_ALPHA."""
     import numpy as np
 
     from ..inference import Sample
 
-    _, values, own = _sweep(arm)
+    _, values, own = swept(arm)
     raw = arm.table.template_means(values)
     sample = Sample((raw - raw[own]).T, arm.table.layout)
     p_values = (sample.between if answer.beyond else sample.within).below(0.0)

@@ -23,8 +23,9 @@ def test_resolving_claims_and_reading_verdicts_needs_no_numpy() -> None:
         "from mi_atlas.engine.grade import Verdict, pending, benjamini_hochberg, grade_composite\n"
         "from mi_atlas.engine.grade.evidence import Ref\n"
         "from mi_atlas.engine.grade.forms import find_form\n"
-        "from mi_atlas.specs.sites import components\n"
-        "for name in ('top_component', 'threshold', 'ratio', 'migration'): find_form(name)\n"
+        "from mi_atlas.specs import forms\n"
+        "from mi_atlas.specs.kinds import tags\n"
+        "for name in (*tags('expect'), *tags('composite')): find_form(name)\n"
         "benjamini_hochberg([.1, .2])\n"
     )
     assert loaded(program) == set()
@@ -40,7 +41,7 @@ def test_a_grade_takes_milliseconds() -> None:
     document = top(robustness=[{"intervention": "mean"}, {"intervention": "resample"}])
     best = 1.0
     for _ in range(7):
-        start = time.perf_counter()
+        start = time.process_time()
         grade(document, found)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best < 0.060

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import torch
-from mi_atlas.evaluators.pocket.batches import finishing_steps, lookups, repeats, shared_words, steps
+from mi_atlas.evaluators.pocket.batches import later_steps, lookups, repeats, shared_words, steps
 from mi_atlas.evaluators.pocket.build import BuildReport, make
 from mi_atlas.evaluators.pocket.recipe import Recipe, Rows, find_recipe
 from mi_atlas.evaluators.pocket.tokenizer import SPECIAL, learn_tokenizer
-from mi_atlas.evaluators.pocket.train import finish, initial, one_thread, train
+from mi_atlas.evaluators.pocket.train import initial, one_thread, run_later, train
 from mi_atlas.evaluators.tasks.training import TextExample, training_examples
 from mi_atlas.specs.canonical import digest_file
 
@@ -44,8 +44,7 @@ def small(**fields: Any) -> Recipe:
         "steps": 4,
         "pure_steps": 2,
         "batch": 8,
-        "finish": {"extra": {"copying": 1}, "steps": 2, "pace": 0.5},
-        "polish": None,
+        "later": {"finish": {"extra": {"copying": 1}, "steps": 2, "pace": 0.5}},
     }
     return Recipe.model_validate(recipe.model_dump() | changes | fields)
 
@@ -78,7 +77,7 @@ def test_the_same_recipe_gives_the_same_bytes_in_another_process(tmp_path: Path)
 def test_training_learns(tmp_path: Path) -> None:
     """One question, asked 30 times: from the loss of a guess, log 300 = 5.7 nats or more, to next to none."""
     warmup = small().warmup.model_dump() | {"repeat_steps": 0, "lookup_steps": 0}
-    recipe = small(steps=30, pure_steps=30, warmup=warmup, finish={"extra": {}, "steps": 0, "pace": 0.5})
+    recipe = small(steps=30, pure_steps=30, warmup=warmup, later={})
     tokenizer = learn_tokenizer((e.clean + e.target for e in [next(examples((), 0))] * 5), 300)
     losses: dict[int, float] = {}
     module = train(recipe, tokenizer, examples, lambda step, total, loss: losses.__setitem__(step, loss))
@@ -90,17 +89,16 @@ def test_training_learns(tmp_path: Path) -> None:
 def test_a_later_run_starts_from_what_the_run_before_it_would_save() -> None:
     """Its weights as bfloat16, and no optimizer state: all runs in one give the same bytes."""
     run = {"extra": {"copying": 1}, "steps": 2, "pace": 0.5}
-    none = {"extra": {}, "steps": 0, "pace": 0.5}
     tokenizer = learn_tokenizer((e.clean + e.target for e in [next(examples((), 0))] * 5), 300)
-    recipes = [small(finish=none, polish=None), small(finish=run, polish=None), small(finish=run, polish=run)]
+    recipes = [small(later=runs) for runs in ({}, {"finish": run}, {"finish": run, "polish": run})]
     saved = [train(recipe, tokenizer, examples).state_dict() for recipe in recipes]
     for number, recipe in enumerate(recipes[1:]):
         before, after = saved[number : number + 2]
         module = initial(recipe, tokenizer.get_vocab_size())
         module.load_state_dict({name: value.bfloat16().float() for name, value in before.items()})
         with one_thread():
-            batches = finishing_steps(recipe, number, tokenizer, examples)
-            finish(recipe, recipe.finishes[number], module, batches, lambda step, loss: None)
+            batches = later_steps(recipe, number, tokenizer, examples)
+            run_later(recipe, recipe.later[("finish", "polish")[number]], module, batches, lambda step, loss: None)
         assert any(not torch.equal(after[name], before[name]) for name in after)
         assert all(torch.equal(after[name], value) for name, value in module.state_dict().items())
 
@@ -114,14 +112,14 @@ def test_every_run_sees_a_stream_of_its_own() -> None:
         return examples(families, seed)
 
     tokenizer = learn_tokenizer((e.clean + e.target for e in [next(examples((), 0))] * 5), 300)
-    train(small(finish=run, polish=run, seed=7), tokenizer, noting)
-    assert seeds == [7, 7, 1007]
+    train(small(later={"finish": run, "polish": run, "again": run}, seed=7), tokenizer, noting)
+    assert seeds == [7, 7, 1007, 2007]
 
 
 def test_the_second_run_sees_some_families_more_often() -> None:
     recipe = small()
     assert sorted(recipe.stream) == ["arithmetic", "arithmetic", "copying"]
-    assert sorted(recipe.finish_stream(recipe.finish)) == ["arithmetic", "arithmetic", "copying", "copying"]
+    assert sorted(recipe.later_stream(recipe.later["finish"])) == ["arithmetic", "arithmetic", "copying", "copying"]
 
 
 def test_a_step_never_sees_the_answer_beforehand() -> None:

@@ -33,18 +33,20 @@ def model(request: pytest.FixtureRequest) -> LoadedModel:
 
 def test_every_recipe_ships() -> None:
     assert recipe_names() == NAMES
-    assert {"pocket-coder", "pocket-lfm2", "pocket-llama", "pocket-qwen", "pocket-qwen-s1", "pocket-qwen-s2"} <= set(
-        NAMES
-    )
+    seeds = {f"{name}{suffix}" for name in ("pocket-qwen", "pocket-lfm2") for suffix in ("", "-s1", "-s2")}
+    assert seeds | {"pocket-coder", "pocket-llama", "pocket-qwen-deep", "pocket-qwen-wide"} == set(NAMES)
 
 
 def test_a_recipe_says_only_how_it_differs_from_the_one_it_is_like() -> None:
     qwen, coder = find_recipe("pocket-qwen"), find_recipe("pocket-coder")
     assert (coder.config, coder.warmup, coder.batch) == (qwen.config, qwen.warmup, qwen.batch)
     assert coder.mixture["code_semantics"] == 2 * qwen.mixture["code_semantics"]
-    assert coder.finish.extra["refusal_style"] == 2 * qwen.finish.extra["refusal_style"]
-    assert qwen.polish
-    assert not coder.polish
+    assert coder.later["finish"].extra["refusal_style"] == 2 * qwen.later["finish"].extra["refusal_style"]
+    assert list(qwen.later) == ["finish", "polish"]
+    assert list(coder.later) == ["finish"]
+    deep = find_recipe("pocket-qwen-deep")
+    assert list(deep.later) == ["finish", "polish", "again", "once-more"]
+    assert deep.later["polish"] == qwen.later["polish"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -126,8 +128,9 @@ def test_names_of_what_does_not_ship() -> None:
         find_recipe("pocket-nothing")
 
 
-def test_seeds_of_one_recipe_differ_in_nothing_else() -> None:
-    first, *others = (find_recipe(f"pocket-qwen{suffix}").model_dump() for suffix in ("", "-s1", "-s2"))
+@pytest.mark.parametrize("name", ["pocket-qwen", "pocket-lfm2"])
+def test_seeds_of_one_recipe_differ_in_nothing_else(name: str) -> None:
+    first, *others = (find_recipe(f"{name}{suffix}").model_dump() for suffix in ("", "-s1", "-s2"))
     assert [each["seed"] for each in (first, *others)] == [0, 1, 2]
     for other in others:
         assert {**other, "pocket": first["pocket"], "seed": first["seed"]} == first

@@ -1,0 +1,162 @@
+"""engine: measure the runs of one step, in whichever process. What fails is said, never raised: a failure is data."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..evaluators.cells import NotEvaluated
+from ..evaluators.registry import Materials, find_evaluator
+from ..store import FinishedRun, utc_now
+from .memo import generate_blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..evaluators.models.load import LoadedModel
+    from ..evaluators.models.locate import Located
+    from ..evaluators.tasks.example import Block, Split
+    from .memo import BlockInfo
+    from .plan import GroupStep
+    from .resolve import Group
+
+SHARED_FROM_BYTES = 50_000_000
+"""Weights under this run on one thread: their matrices are so small that threads would wait for each other."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run gave nothing."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Runs that gave nothing."""
+
+    keys: tuple[str, ...]
+    why: Failure
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs are measured."""
+
+    workspace: Path
+    """Relative paths in specs start here."""
+    device: str
+
+
+def measure(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedRun | Lost]:
+    """The runs of a step as they are finished, then why the others are not, if some are not.
+
+    `proven` is what is known of models already; what is proven here is added to it.
+    """
+    missing = dict.fromkeys(run.key for run in step.runs)
+    try:
+        for run in _runs(step, place, proven):
+            del missing[run.key]
+            yield run
+    except Exception as error:
+        yield Lost(tuple(missing), failure_of(error))
+
+
+def failure_of(error: Exception) -> Failure:
+    """What is recorded of an error."""
+    import torch
+
+    if isinstance(error, NotEvaluated):
+        return Failure(error.code, str(error))
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return Failure("out_of_memory", f"out of memory: {error}")
+    return Failure("run_failed", f"{type(error).__name__}: {error}".splitlines()[0][:300])
+
+
+def is_small(group: Group) -> bool:
+    """Whether a group's model runs on one thread."""
+    return group.located.bytes < SHARED_FROM_BYTES
+
+
+def _runs(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedRun]:
+    import torch
+
+    group = step.group
+    torch.set_num_threads(1 if is_small(group) else os.cpu_count() or 1)
+    runs = {run.cell: run for run in step.runs}
+    model, donor = _models(group, place.device, proven)
+    blocks = _blocks(group, group.blocks, "verification", place)
+    learnt = _blocks(group, group.discovery, "discovery", place) if group.discovery else ()
+    materials, versions = Materials(blocks, group.settings, learnt, donor), _versions()
+    for result in find_evaluator(group.evaluator).measure(model, materials, list(runs)):
+        run = runs[result.cell]
+        yield FinishedRun(run.key, run.parts, result.values, utc_now(), result.seconds, place.device, versions)
+
+
+def _models(group: Group, device: str, proven: set[str]) -> tuple[LoadedModel, LoadedModel | None]:
+    """The group's model and its donor, where it has one; what the last group had is loaded no second time."""
+    wanted = {_name(located, device): located for located in (group.located, group.donor) if located}
+    for name in _loaded.keys() - wanted.keys():
+        del _loaded[name]
+    for name, located in wanted.items():
+        if name not in _loaded:
+            _loaded[name] = _load(located, device)
+    model, *donor = (replace(_loaded[name], proven=proven) for name in wanted)
+    return model, donor[0] if donor else (model if group.donor else None)
+
+
+def _name(located: Located, device: str) -> tuple[str, ...]:
+    return (device, str(located.untrained), *(located.parts[part] for part in sorted(located.parts)))
+
+
+def _load(located: Located, device: str) -> LoadedModel:
+    from ..evaluators.models.load import load
+
+    return load(located, device)
+
+
+def _blocks(group: Group, infos: tuple[BlockInfo, ...], split: Split, place: Place) -> tuple[Block, ...]:
+    """The prompts that were planned; kept, since models with one tokenizer share them.
+
+    Raises:
+        NotEvaluated: `suite_changed`.
+    """
+    planned = [info.digest for info in infos]
+    key = (group.located.parts["tokenizer"], *planned)
+    if key not in _kept:
+        while len(_kept) >= KEPT:
+            del _kept[next(iter(_kept))]
+        blocks = generate_blocks(group.suite, group.located, group.draw, place.workspace, split)
+        if [block.digest for block in blocks] != planned:
+            what = "the suite's prompts changed between planning and measuring; audit again"
+            raise NotEvaluated("suite_changed", what)
+        _kept[key] = blocks
+    return _kept[key]
+
+
+KEPT = 6
+"""Draws of suites that are kept."""
+
+_loaded: dict[tuple[str, ...], LoadedModel] = {}
+
+_kept: dict[tuple[str, ...], tuple[Block, ...]] = {}
+
+
+@lru_cache
+def _versions() -> dict[str, str]:
+    import mi_atlas
+    import torch
+    import transformers
+
+    return {
+        "mi-atlas": mi_atlas.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,129 @@
+"""engine: several processes that measure small models side by side, each on one thread.
+
+A step is cut by family into as many pieces as keep the processes busy; evaluators measure each family for itself, so
+that no number depends on the cut. Processes are forked from a clean server that has imported the libraries once, and
+speak over pipes; only this program writes to and reads from them. A process that dies costs what it had in flight.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
+
+from ..store import FinishedRun
+from .measure import Failure, Lost, Place, measure
+from .plan import GroupStep
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
+
+TELL_EVERY_S = 0.25
+"""A process tells what it has finished at most this far apart."""
+
+IMPORTS = ["torch", "transformers", "mi_atlas.engine.measure", "mi_atlas.evaluators.models.load"]
+"""What the server imports before it forks."""
+
+Event = tuple[int, FinishedRun | Lost]
+"""Number of the step, and what became of runs of it."""
+
+
+class Pool:
+    """Processes that are given steps. A context: leaving it stops them."""
+
+    def __init__(self, processes: int, place: Place) -> None:
+        self._context, self._place = get_context("forkserver"), place
+        self._context.set_forkserver_preload(IMPORTS)
+        self._idle: list[Connection] = []
+        self._workers: dict[Connection, ForkServerProcess] = {}
+        self._count = processes
+
+    def __enter__(self) -> Pool:
+        for _ in range(self._count):
+            self._start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for process in self._workers.values():
+            process.terminate()
+        for process in self._workers.values():
+            process.join()
+
+    def measure(self, steps: Sequence[GroupStep], proven: set[str]) -> Iterator[Event]:
+        """What becomes of the runs of some steps, in the order in which it is told."""
+        waiting = deque(pieces(steps, self._count))
+        at_work: dict[Connection, tuple[int, set[str]]] = {}
+        while waiting or at_work:
+            while waiting and self._idle:
+                pipe, (number, piece) = self._idle.pop(), waiting.popleft()
+                pipe.send((piece, frozenset(proven)))
+                at_work[pipe] = number, {run.key for run in piece.runs}
+            for ready in wait(list(at_work)):
+                pipe = next(pipe for pipe in at_work if pipe is ready)
+                number, missing = at_work[pipe]
+                try:
+                    told, known = pipe.recv()
+                except EOFError:
+                    del at_work[pipe]
+                    yield number, Lost(tuple(missing), self._died(pipe))
+                    continue
+                for event in told:
+                    missing -= {event.key} if isinstance(event, FinishedRun) else set(event.keys)
+                    yield number, event
+                if known is not None:
+                    proven |= known
+                    del at_work[pipe]
+                    self._idle.append(pipe)
+
+    def _start(self) -> None:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(theirs, self._place), daemon=True)
+        process.start()
+        theirs.close()
+        self._workers[ours] = process
+        self._idle.append(ours)
+
+    def _died(self, pipe: Connection) -> Failure:
+        process = self._workers.pop(pipe)
+        process.join()
+        self._start()
+        code = process.exitcode
+        how = f"signal {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
+        hint = ", as when memory runs out" if code == -signal.SIGKILL else ""
+        return Failure("process_died", f"the process that measured it ended ({how}{hint})")
+
+
+def pieces(steps: Sequence[GroupStep], processes: int) -> list[tuple[int, GroupStep]]:
+    """Number of a step, and some of its families: the largest first, none larger than a process's fair share."""
+    share = sum(step.passes for step in steps) / processes
+    cut = [(number, piece) for number, step in enumerate(steps) for piece in _cut(step, share, processes)]
+    return sorted(cut, key=lambda each: -each[1].passes)
+
+
+def _cut(step: GroupStep, share: float, processes: int) -> Iterable[GroupStep]:
+    families = list(dict.fromkeys(run.cell.family for run in step.runs))
+    parts = min(processes, len(families), 1 + int(2 * step.passes / share)) if share else 1
+    for part in range(parts):
+        mine = set(families[part::parts])
+        yield GroupStep(step.group, tuple(run for run in step.runs if run.cell.family in mine))
+
+
+def serve(pipe: Connection, place: Place) -> None:
+    """Measure what comes through a pipe until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            step, known = pipe.recv()
+        except EOFError:
+            return
+        proven, told, last = set(known), list[FinishedRun | Lost](), time.monotonic()
+        for event in measure(step, place, proven):
+            told.append(event)
+            if time.monotonic() - last >= TELL_EVERY_S:
+                pipe.send((told, None))
+                told, last = [], time.monotonic()
+        pipe.send((told, proven))
