@@ -33,6 +33,13 @@ def probability(p: float) -> str:
     return "< .0001" if p < 1e-4 else f"= {p:.2g}".replace("0.", ".")
 
 
+def component(label: str) -> str:
+    """A component; of more than four sites the first and how many others: `L0.head0 and 23 others`."""
+    sites, at, positions = label.partition("@")
+    first, *others = sites.split("+")
+    return label if len(others) < 4 else f"{first} and {len(others)} others{at}{positions}"
+
+
 def several(names: tuple[str, ...] | list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "none"

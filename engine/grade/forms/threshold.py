@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ....specs.forms import Threshold
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
-from ..words import quantity
+from ..words import component, quantity
 from . import form, require_component
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class ThresholdForm:
         """`L3: typical KL 0.21 nats`."""
         name = "KL" if claim.metric.quantity == "kl" else claim.metric.quantity.replace("_", " ")
         kind = {"log": "typical ", "linear": "mean ", "share": ""}[claim.metric.kind.scale]
-        return f"{_expect(claim).component}: {kind}{name} {quantity(answer.shown(answer.value), answer.scale.unit)}"
+        value = quantity(answer.shown(answer.value), answer.scale.unit)
+        return f"{component(_expect(claim).component)}: {kind}{name} {value}"
 
     def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
         """The same."""

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 import pytest
-from mi_atlas.engine.grade import grade
+from mi_atlas.engine.grade import grade, words
 from mi_atlas.engine.grade.forms import FormError, find_form
 from mi_atlas.specs.sites import Frame, components
 
@@ -259,3 +259,9 @@ def test_forms_ask_for_what_they_need_and_no_more() -> None:
     assert [tuple(ref) for ref in form.controls(wide, swept)] == [(None, "L1.mlp")]
     pattern = ratio(2.0, "L0.mlp", "L*.mlp", granularity=["layer", "mlp"])
     assert [ref.site for ref in find_form("ratio").effects(pattern, swept)] == ["L0.mlp", "L1.mlp"]
+
+
+def test_a_component_of_many_sites_is_named_by_its_first() -> None:
+    assert words.component("L1.head0+L2.head3@last") == "L1.head0+L2.head3@last"
+    assert words.component("+".join(f"L{i}" for i in range(4))) == "L0+L1+L2+L3"
+    assert words.component("+".join(f"L{i}.mlp" for i in range(6)) + "@last") == "L0.mlp and 5 others@last"
