@@ -183,11 +183,10 @@ def calibrate(count: int, seed: int, processes: int | None, page: Path | None) -
     """Print, and write if asked, how often grades are wrong on claims of known truth."""
     from .calibrate.report import errors, markdown, rows, tallies
     from .calibrate.run import graded
-    from .calibrate.worlds import claims, names
+    from .calibrate.worlds import SCOPES, claims
     from .console import print_rates
 
-    scopes = ("in_suite", "beyond_suite")
-    known = [each for scope in scopes for each in claims(count, seed, scope)]
+    known = [each for scope in SCOPES for each in claims(count, seed, scope)]
 
     def told(done: int) -> None:
         if done % 60 == 0 or done == len(known):
@@ -199,4 +198,4 @@ def calibrate(count: int, seed: int, processes: int | None, page: Path | None) -
     print(f"\nfalse High {high}, at most {100 * high.upper:.1f}% (95%); ", end="")
     print(f"false Refuted {refuted}, at most {100 * refuted.upper:.1f}%")
     if page:
-        page.write_text(markdown(counts, len(names()), count, seed), encoding="utf-8")
+        page.write_text(markdown(counts, count, seed), encoding="utf-8")

@@ -94,14 +94,14 @@ def rows(counts: dict[tuple[str, str], Tally]) -> list[tuple[str, ...]]:
     return [(name, scope.replace("_", " "), *_cells(tally)) for name, scope, tally in named]
 
 
-def markdown(counts: dict[tuple[str, str], Tally], kinds: int, count: int, seed: int) -> str:
+def markdown(counts: dict[tuple[str, str], Tally], count: int, seed: int) -> str:
     """The page: what was run, the table, the two rates."""
     high, refuted = errors(counts)
     lines = [
         "# How often grades are wrong",
         "",
-        f"`mi-atlas calibrate --claims {count} --seed {seed} --page FILE` wrote this page: {count} claims of each of "
-        f"{kinds} kinds and both scopes, half of them true, half of the false ones false by as little as can be. Their "
+        f"`mi-atlas calibrate --claims {count} --seed {seed} --page FILE` wrote this page: {count} claims of each "
+        "kind and scope, half of them true, half of the false ones false by as little as can be. Their "
         "numbers are simulated (spreads, tails and sizes vary), so that their truth is known; they went through the "
         "whole engine, from a YAML file to a verdict, in ledgers of type calibration. Intervals are Clopper and "
         "Pearson's at 95%.",

@@ -63,27 +63,30 @@ class Draft:
 
 Recipe = Callable[[random.Random, Truth], Draft]
 
-_recipes: dict[str, Recipe] = {}
+SCOPES = ("in_suite", "beyond_suite")
+
+_recipes: dict[str, tuple[Recipe, tuple[str, ...]]] = {}
 
 
-def recipe(name: str) -> Callable[[Recipe], Recipe]:
-    """Decorator: register how claims of a form, or of one kind of them, are drawn."""
+def recipe(name: str, scopes: tuple[str, ...] = SCOPES) -> Callable[[Recipe], Recipe]:
+    """Decorator: register how claims of a form, or of one kind of them, are drawn, for the scopes of known truth."""
 
     def register(draft: Recipe) -> Recipe:
-        _recipes[name] = draft
+        _recipes[name] = draft, scopes
         return draft
 
     return register
 
 
-def names() -> tuple[str, ...]:
-    """The recipes, in order."""
-    return tuple(_recipes)
+def names(scope: str) -> tuple[str, ...]:
+    """The recipes for a scope, in order."""
+    return tuple(name for name, (_, scopes) in _recipes.items() if scope in scopes)
 
 
 def claims(count: int, seed: int, scope: str, sizes: tuple[int, ...] = SIZES) -> Iterator[Known]:
     """`count` claims of every recipe, in turn true and false."""
-    for name, draft in _recipes.items():
+    for name in names(scope):
+        draft = _recipes[name][0]
         for number in range(count):
             truth = TRUTHS[number % len(TRUTHS)]
             chance = random.Random(f"{name} {scope} {seed} {number}")
@@ -202,3 +205,58 @@ def _specificity(chance: random.Random, truth: Truth) -> Draft:
     control = {"true": 1 / 5, "false": 1 / chance.uniform(0.8, 1.3), "at the bound": 1 / 1.5}[truth]
     expect = {"form": "threshold", "component": "L1", "at_least": bound}
     return Draft("positive", {"L1": 4 * bound}, expect, control)
+
+
+@recipe("null", scopes=("in_suite",))
+def _null(chance: random.Random, truth: Truth) -> Draft:
+    bound = 0.05
+    rate = {"true": bound / 20, "false": chance.uniform(0.08, 0.2), "at the bound": bound}[truth]
+    return Draft("event", {"L1": rate}, {"form": "null", "component": "L1", "at_most": bound}, 0.6 / rate, spread=0.3)
+
+
+@recipe("proportion")
+def _proportion(chance: random.Random, truth: Truth) -> Draft:
+    bound = chance.uniform(0.4, 0.6)
+    rate = bound + {"true": 0.25, "false": -chance.uniform(0.05, 0.2), "at the bound": 0.0}[truth]
+    expect = {"form": "proportion", "component": "L1", "at_least": bound}
+    return Draft("event", {"L1": rate}, expect, spread=0.3)
+
+
+@recipe("rank", scopes=("in_suite",))
+def _rank(chance: random.Random, truth: Truth) -> Draft:
+    """Among the three largest, of which two are out of reach; at the bound it ties with another for the third place."""
+    effect = chance.uniform(0.1, 0.5)
+    own = {"true": STRONG, "false": 1 / chance.uniform(1.2, 4), "at the bound": 1.0}[truth]
+    effects = {"L0": 8 * effect, "L1": 8 * effect, "L2": own * effect, "L3": effect, "L4": effect / 3, "L5": effect / 5}
+    return Draft("positive", effects, {"form": "rank", "component": "L2", "within": 3})
+
+
+@recipe("monotone", scopes=("in_suite",))
+def _monotone(chance: random.Random, truth: Truth) -> Draft:
+    """Six steps up; at the bound two neighbours tie, and where it is false they go down."""
+    effects = {f"L{i}": 0.02 * 4**i for i in range(6)}
+    step = chance.randrange(5)
+    if truth != "true":
+        effects[f"L{step + 1}"] = effects[f"L{step}"] / (1 if truth == "at the bound" else chance.uniform(1.2, 3))
+    control = {name: 0.05 / effect for name, effect in effects.items()}
+    return Draft("positive", effects, {"form": "monotone", "components": list(effects)}, other_control=control)
+
+
+@recipe("equality", scopes=("in_suite",))
+def _equality(chance: random.Random, truth: Truth) -> Draft:
+    """Within a factor of three, in either direction."""
+    effect, margin = chance.uniform(0.1, 0.5), 3.0
+    factor = {"true": 1.0, "false": margin * chance.uniform(1.2, 2), "at the bound": margin}[truth]
+    sides = {"test": {"component": "L1"}, "reference": {"component": "L3"}}
+    effects = {"L1": effect * factor ** chance.choice((-1, 1)), "L3": effect}
+    return Draft("positive", effects, {"form": "equality", **sides, "factor": margin}, control=50.0)
+
+
+@recipe("non_inferiority")
+def _non_inferiority(chance: random.Random, truth: Truth) -> Draft:
+    """At least a third of the other."""
+    effect, margin = chance.uniform(0.1, 0.5), 3.0
+    factor = {"true": 1.0, "false": 1 / (margin * chance.uniform(1.2, 2)), "at the bound": 1 / margin}[truth]
+    sides = {"test": {"component": "L1"}, "reference": {"component": "L3"}}
+    expect = {"form": "non_inferiority", **sides, "factor": margin, "larger": "better"}
+    return Draft("positive", {"L1": effect * factor, "L3": effect}, expect, control=0.02)

@@ -33,7 +33,7 @@ class World(Spec):
     """Of what all components have in common in a template."""
     tails: Literal["normal", "skewed", "heavy"] = "normal"
     """Of the spread between templates: normal; a centred exponential; Student's t with 5 degrees of freedom."""
-    control: dict[SiteLabel, Annotated[float, Field(ge=0, le=100)]]
+    control: dict[SiteLabel, Annotated[float, Field(ge=0, le=1e6)]]
     """Component -> what a typical draw of the control does there, as a multiple of the true effect."""
     draws: Spread = 0.5
     """Between draws of the control."""

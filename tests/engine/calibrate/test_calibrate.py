@@ -10,7 +10,7 @@ import yaml
 from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.calibrate.report import Rate, Tally, errors, markdown, rows, tallies
 from mi_atlas.engine.calibrate.run import Graded, Silent, graded
-from mi_atlas.engine.calibrate.worlds import Known, claims, names
+from mi_atlas.engine.calibrate.worlds import SCOPES, Known, claims, names
 from mi_atlas.engine.grade import Verdict
 from mi_atlas.engine.workspace import Workspace
 from mi_atlas.specs.claim import ClaimAdapter
@@ -25,15 +25,15 @@ def outcomes() -> list[Graded]:
 
 
 def test_every_recipe_draws_valid_claims_half_true_and_a_quarter_at_the_bound() -> None:
-    for scope in ("in_suite", "beyond_suite"):
+    for scope in SCOPES:
         drawn = list(claims(8, 0, scope))
-        assert Counter(known.form for known in drawn) == dict.fromkeys(names(), 8)
+        assert Counter(known.form for known in drawn) == dict.fromkeys(names(scope), 8)
         for known in drawn:
             claim = ClaimAdapter.validate_python(dict(known.document))
             assert claim.expect.scope == scope == known.scope  # type: ignore[union-attr]
         if scope == "in_suite":
             assert Counter(known.truth for known in drawn) == {
-                "true": 4 * len(names()), "false": 2 * len(names()), "at the bound": 2 * len(names())
+                "true": 4 * len(names(scope)), "false": 2 * len(names(scope)), "at the bound": 2 * len(names(scope))
             }  # fmt: skip
     assert list(claims(4, 1, "in_suite", sizes=(10,))) == KNOWN != list(claims(4, 2, "in_suite", sizes=(10,)))
 
@@ -45,7 +45,7 @@ def test_grades_are_mostly_right_and_never_for_want_of_evidence(outcomes: list[G
     wrong = [each for each in outcomes if each.verdict.grade == ("Refuted" if each.known.holds else "High")]
     assert len(wrong) <= 2, [each.verdict.reason for each in wrong]
     right = [each for each in outcomes if each.known.holds and each.verdict.grade in ("High", "Medium")]
-    assert len(right) >= len(names())
+    assert len(right) >= len(names("in_suite"))
 
 
 def test_in_a_ledger_of_evidence_simulated_numbers_are_pending(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_the_table_counts_what_is_wrong() -> None:
     assert (high.count, high.of, refuted.count, refuted.of) == (1, 5, 1, 4)
     own, total = rows(counts)
     assert own[2:] == total[2:] == (*map(str, (Rate(1, 5), Rate(1, 4), Rate(2, 4), Rate(1, 9), Rate(5, 5))),)
-    page = markdown(counts, 1, 9, 0)
+    page = markdown(counts, 9, 0)
     assert f"| {' | '.join(own)} |" in page
     assert str(Rate(1, 5)) in page
     assert isinstance(counts["threshold", "in_suite"], Tally)
