@@ -94,11 +94,9 @@ def _brief(value: str | None) -> str:
 
 def print_rates(rows: Sequence[tuple[str, ...]]) -> None:
     """How often grades are wrong, by kind of claim and scope."""
-    from rich.table import Table
-
     from .calibrate.report import COLUMNS
 
-    table = Table(*COLUMNS, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    console().print(table)
+    lines = [COLUMNS, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
