@@ -106,7 +106,7 @@ def test_what_cannot_be_measured_is_said_with_its_reason(filled: Desk) -> None:
 
 
 def test_interrupted_it_keeps_what_was_measured_and_leaves_no_process(filled: Desk) -> None:
-    filled.write("small/long", claim("L1", control={"kind": "untrained_model", "draws": 300, "ratio": 1.5}))
+    filled.write("small/long", claim("L1", control={"kind": "untrained_model", "draws": 80, "ratio": 1.5}))
     process = filled.command("audit", "--processes", "2", start_new_session=True)
     deadline = time.monotonic() + 120
     while not filled.workspace.ledger.exists() or not Ledger(filled.workspace.ledger).recall_all("proof"):
