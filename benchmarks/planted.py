@@ -19,8 +19,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import yaml
-from mi_atlas.engine.audit import Audit, Options
-from mi_atlas.engine.plan import GroupStep, Plan
+from mi_atlas.engine.audit import Audit, Options, Silent
 from mi_atlas.engine.select import Selection
 from mi_atlas.engine.workspace import find_workspace
 from mi_atlas.evaluators.cells import NotEvaluated
@@ -30,15 +29,6 @@ from mi_atlas.evaluators.planted.kinds import build, prove
 from mi_atlas.evaluators.planted.proof import NotAsPlanted
 
 ERRORS = {True: {"Refuted"}, False: {"High", "Medium"}}
-
-
-class Silent:
-    """An audit's listener that says nothing."""
-
-    def wait(self, message: str) -> None: ...
-    def begin(self, plan: Plan) -> None: ...
-    def progress(self, step: GroupStep, done: int) -> None: ...
-    def end(self) -> None: ...
 
 
 def main() -> int:

@@ -45,6 +45,22 @@ class Talk(Protocol):
         """Execution is over."""
 
 
+class Silent:
+    """A listener that says nothing."""
+
+    def wait(self, message: str) -> None:
+        """Nothing."""
+
+    def begin(self, plan: Plan) -> None:
+        """Nothing."""
+
+    def progress(self, step: GroupStep, done: int) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What an audit was asked to do."""

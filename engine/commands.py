@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -185,6 +184,7 @@ def calibrate(count: int, seed: int, processes: int | None, page: Path | None) -
     from .calibrate.run import graded
     from .calibrate.worlds import SCOPES, claims
     from .console import print_rates
+    from .measure import cores
 
     known = [each for scope in SCOPES for each in claims(count, seed, scope)]
 
@@ -192,7 +192,7 @@ def calibrate(count: int, seed: int, processes: int | None, page: Path | None) -
         if done % 60 == 0 or done == len(known):
             print(f"  {done}/{len(known)} claims", file=sys.stderr, flush=True)
 
-    counts = tallies(graded(known, processes or os.cpu_count() or 1), told)
+    counts = tallies(graded(known, processes or cores()), told)
     print_rates(rows(counts))
     high, refuted = errors(counts)
     print(f"\nfalse High {high}, at most {100 * high.upper:.1f}% (95%); ", end="")

@@ -6,13 +6,12 @@ and a reason, and the claims that need it end Pending.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..store import FinishedRun, Ledger, utc_now
-from .measure import Failure, Lost, Place, is_small, measure
+from .measure import Failure, Lost, Place, cores, is_small, measure
 from .plan import GroupStep, Plan
 
 if TYPE_CHECKING:
@@ -76,8 +75,8 @@ def execute(
                 done[number] += 1
                 progress(plan.steps[number], done[number])
             else:
-                failures |= dict.fromkeys(event.keys, event.why)
-                writer.failed([run for run in plan.steps[number].runs if run.key in event.keys], event.why)
+                failures |= (lost := dict.fromkeys(event.keys, event.why))
+                writer.failed([run for run in plan.steps[number].runs if run.key in lost], event.why)
     finally:
         writer.flush()
     return failures
@@ -90,7 +89,7 @@ def _events(
     small = [number for number, step in enumerate(steps) if is_small(step.group)]
     if processes is None:
         worth = place.device == "cpu" and sum(steps[number].passes for number in small) >= WORTH_A_POOL
-        processes = len(os.sched_getaffinity(0)) if worth else 1
+        processes = cores() if worth else 1
     if processes > 1 and small:
         from .pool import Pool
 
@@ -98,6 +97,6 @@ def _events(
             for of_small, event in pool.measure([steps[number] for number in small], proven):
                 yield small[of_small], event
     for number, step in enumerate(steps):
-        if processes == 1 or number not in small:
+        if processes == 1 or not is_small(step.group):
             for event in measure(step, place, proven):
                 yield number, event

@@ -78,6 +78,11 @@ def failure_of(error: Exception) -> Failure:
     return Failure("run_failed", f"{type(error).__name__}: {error}".splitlines()[0][:300])
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def is_small(group: Group) -> bool:
     """Whether a group's model runs on one thread."""
     return group.located.bytes < SHARED_FROM_BYTES
@@ -87,7 +92,7 @@ def _runs(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedR
     import torch
 
     group = step.group
-    torch.set_num_threads(1 if is_small(group) else os.cpu_count() or 1)
+    torch.set_num_threads(1 if is_small(group) else cores())
     runs = {run.cell: run for run in step.runs}
     model, donor = _models(group, place.device, proven)
     blocks = _blocks(group, group.blocks, "verification", place)

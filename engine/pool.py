@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..store import FinishedRun
 from .measure import Failure, Lost, Place, measure
@@ -62,8 +62,7 @@ class Pool:
                 pipe, (number, piece) = self._idle.pop(), waiting.popleft()
                 pipe.send((piece, frozenset(proven)))
                 at_work[pipe] = number, {run.key for run in piece.runs}
-            for ready in wait(list(at_work)):
-                pipe = next(pipe for pipe in at_work if pipe is ready)
+            for pipe in cast("list[Connection]", wait(list(at_work))):
                 number, missing = at_work[pipe]
                 try:
                     told, known = pipe.recv()

@@ -21,7 +21,6 @@ the metric's setting `about`; with h_i the stream entering layer i, per example:
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,7 +33,7 @@ from ..specs.canonical import digest
 from ..specs.metrics.representation import ABOUT
 from ..specs.sites import Site, parse_component
 from .ablation import aligned, kinds_of
-from .cells import APPLIES, Cell, CellResult, NotEvaluated
+from .cells import APPLIES, Cell, CellResult, NotEvaluated, by_family, grouped, one_by_one
 from .lens import lens_kl, lens_target
 from .models.load import LoadedModel
 from .proofs import prove
@@ -65,19 +64,12 @@ class Representation:
             NotEvaluated: `constant_representation`, `too_few_rows`: there is no CKA; `no_such_site`, `no_norm`;
                 `no_such_intervention`, `no_such_control`: a word that the quantity has no meaning for.
         """
-        bench, failed = Bench(model, materials, cells), list[NotEvaluated]()
-        for family, mine in groupby(sorted(cells, key=_order), lambda cell: cell.family):
-            for some in bench.look_at(family, list(mine)):
-                for cell in some:
-                    start = time.perf_counter()
-                    try:
-                        values = bench.values(cell)
-                    except NotEvaluated as error:
-                        failed.append(error)
-                    else:
-                        yield CellResult(cell, values, time.perf_counter() - start)
-        if failed:
-            raise failed[0]
+        bench = Bench(model, materials, cells)
+        yield from one_by_one(
+            (some, bench.values)
+            for (family,), mine in grouped(cells, by_family, 1)
+            for some in bench.look_at(family, mine)
+        )
 
 
 @dataclass(frozen=True)
@@ -260,10 +252,6 @@ def _random_tokens(example: Example, vocabulary: int) -> list[int]:
         raise NotEvaluated("too_few_rows", f"a vocabulary of {vocabulary} has no {ROWS} tokens beside the answers")
     drawn = random.Random(digest("rows", example.id)).sample(range(vocabulary), ROWS + len(answers))
     return [token for token in drawn if token not in answers][:ROWS]
-
-
-def _order(cell: Cell) -> tuple[str, str, str, int]:
-    return cell.family, cell.site, cell.intervention, cell.seed
 
 
 EVALUATOR = Representation

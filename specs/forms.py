@@ -69,8 +69,7 @@ class Threshold(Spec):
 
     @model_validator(mode="after")
     def _one_bound(self) -> Threshold:
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("a threshold states exactly one of at_least and at_most")
+        _one_of_two(self, "a threshold")
         return self
 
 
@@ -286,6 +285,6 @@ class Proportion(_Rate):
         return self
 
 
-def _one_of_two(expect: Interaction | Proportion, what: str) -> None:
+def _one_of_two(expect: Threshold | Interaction | Proportion, what: str) -> None:
     if (expect.at_least is None) == (expect.at_most is None):
         raise ValueError(f"{what} states exactly one of at_least and at_most")

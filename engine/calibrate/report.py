@@ -41,19 +41,17 @@ class Rate:
     @property
     def interval(self) -> tuple[float, float]:
         """Clopper and Pearson's, two-sided."""
-        from scipy.special import betaincinv  # type: ignore[import-untyped]
+        from ..grade.rates import lower, upper
 
-        tail, count, of = (1 - CONFIDENCE) / 2, self.count, self.of
-        low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
-        high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
-        return low, high
+        tail = (1 - CONFIDENCE) / 2
+        return lower(self.count, self.of, tail), upper(self.count, self.of, tail)
 
     @property
     def upper(self) -> float:
         """One-sided upper limit at the same confidence."""
-        from scipy.special import betaincinv
+        from ..grade.rates import upper
 
-        return float(betaincinv(self.count + 1, self.of - self.count, CONFIDENCE)) if self.count < self.of else 1.0
+        return upper(self.count, self.of, 1 - CONFIDENCE)
 
     def __str__(self) -> str:
         """`0.4% (0.1-1.2)`."""
@@ -86,11 +84,7 @@ COLUMNS = ("claims", "scope", "false High", "false Refuted", "power", "Pending",
 
 def rows(counts: dict[tuple[str, str], Tally]) -> list[tuple[str, ...]]:
     """One row a recipe and scope, and one over all, under COLUMNS."""
-    together = Tally()
-    for tally in counts.values():
-        together.grades += tally.grades
-        together.naive += tally.naive
-    named = [*((name, scope, tally) for (name, scope), tally in counts.items()), ("all", "", together)]
+    named = [*((name, scope, tally) for (name, scope), tally in counts.items()), ("all", "", total(counts))]
     return [(name, scope.replace("_", " "), *_cells(tally)) for name, scope, tally in named]
 
 
@@ -130,7 +124,14 @@ def _cells(tally: Tally) -> Sequence[str]:
 
 def errors(counts: dict[tuple[str, str], Tally]) -> tuple[Rate, Rate]:
     """False High and false Refuted, over all."""
-    high, refuted = (
-        [tally.rate(*which) for tally in counts.values()] for which in ((False, "High"), (True, "Refuted"))
-    )
-    return tuple(Rate(sum(r.count for r in rates), sum(r.of for r in rates)) for rates in (high, refuted))  # type: ignore[return-value]
+    together = total(counts)
+    return together.rate(False, "High"), together.rate(True, "Refuted")
+
+
+def total(counts: dict[tuple[str, str], Tally]) -> Tally:
+    """All recipes and scopes together."""
+    together = Tally()
+    for tally in counts.values():
+        together.grades += tally.grades
+        together.naive += tally.naive
+    return together

@@ -11,21 +11,14 @@ from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from ..audit import Audit, Options
+from ...specs.library import Library
+from ..audit import Audit, Options, Silent
 from ..grade import Verdict
-from ..plan import GroupStep, Plan
 from ..workspace import Workspace
 from .worlds import SIZES, Known
 
 AT_ONCE = 60
 """Claims of one workspace and ledger, which is deleted when they are graded."""
-
-SUITE = {
-    "families": [
-        "copying", "factual_recall", "json_schema", "arithmetic", "delimiter_tracking", "code_syntax",
-        "code_semantics", "variable_renaming", "dead_code", "refusal_style", "verbosity", "uncertainty",
-    ]
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,22 +27,6 @@ class Graded:
 
     known: Known
     verdict: Verdict
-
-
-class Silent:
-    """An audit's listener that says nothing."""
-
-    def wait(self, message: str) -> None:
-        """Nothing."""
-
-    def begin(self, plan: Plan) -> None:
-        """Nothing."""
-
-    def progress(self, step: GroupStep, done: int) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
 
 
 def graded(claims: Iterable[Known], processes: int = 1) -> Iterator[Graded]:
@@ -83,7 +60,8 @@ def _in(root: Path, claims: Sequence[Known]) -> list[Graded]:
 
 
 def _suite(templates: int) -> dict[str, object]:
-    return {"suite": f"simulated-{templates}", **SUITE, "templates": templates, "items": templates}
+    families = list(Library().suite("main-12").families or ())
+    return {"suite": f"simulated-{templates}", "families": families, "templates": templates, "items": templates}
 
 
 def _write(folder: Path, name: str, document: object) -> None:

@@ -1,8 +1,8 @@
 """engine: claims on simulated numbers whose truth is known by construction, one recipe a form.
 
 Half of the false claims of a form are false by as little as can be: their truth is exactly the bound, two components
-tie exactly, or the control does exactly what it may not. Sizes are the defaults: twelve families, ten templates of
-each, twenty draws.
+tie exactly, or the control does exactly what it may not. Each has twelve families, 3, 10 or 30 templates of each, and
+twenty draws.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mi_atlas.engine.audit import Audit, Options
+from mi_atlas.engine.audit import Audit, Options, Silent
 from mi_atlas.engine.calibrate.report import Rate, Tally, errors, markdown, rows, tallies
-from mi_atlas.engine.calibrate.run import Graded, Silent, graded
+from mi_atlas.engine.calibrate.run import Graded, graded
 from mi_atlas.engine.calibrate.worlds import SCOPES, Known, claims, names
 from mi_atlas.engine.grade import Verdict
 from mi_atlas.engine.workspace import Workspace
