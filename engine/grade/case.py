@@ -10,7 +10,7 @@ import numpy as np
 from .answer import Alphas, Answer
 from .degenerate import dead_positive_control
 from .evidence import Evidence, Ref, intervention_label
-from .forms import answered, counts, find_form
+from .forms import find_form
 from .question import Arm, Fault
 from .rates import CountTable, distinct_counts, usable_counts
 from .replicates import distinct
@@ -71,7 +71,7 @@ def read(claim: MeasuredClaim, evidence: Evidence) -> Case | tuple[Fault, Table 
     refs = form.effects(claim, swept)
     if fault := _unreadable(evidence, refs, own) or _no_denominators(claim, evidence, refs, own):
         return fault, None
-    table = CountTable(evidence) if counts(form) else Table(evidence)
+    table = CountTable(evidence) if form.COUNTS else Table(evidence)
     main = Arm(claim, swept, table, own)
     beyond = claim.expect.scope == "beyond_suite"
     if fault := too_few(table, beyond) or form.degenerate(main):
@@ -83,7 +83,7 @@ def read(claim: MeasuredClaim, evidence: Evidence) -> Case | tuple[Fault, Table 
         spent := alphas(claim, evidence.look, evidence.registered_before_data),
         beyond,
         main,
-        answered(form, main, beyond, spent),
+        form.answer(main, beyond, spent),
     )
     _read_checks(case)
     if usable(evidence.positive) and (fault := dead_positive_control(table)):
@@ -165,9 +165,9 @@ def _read_robustness(case: Case, refs: tuple[Ref, ...]) -> None:
             case.faults[name] = fault
             continue
         arms[label] = arm
-        case.robustness[label] = answered(case.form, arm, case.beyond, case.alphas)
+        case.robustness[label] = case.form.answer(arm, case.beyond, case.alphas)
     cells = np.stack([np.concatenate([arm.series(ref) for ref in refs]) for arm in arms.values()])
-    kept = {list(arms)[index] for index in (distinct_counts if counts(case.form) else distinct)(cells)}
+    kept = {list(arms)[index] for index in (distinct_counts if case.form.COUNTS else distinct)(cells)}
     case.repeats = set(arms) - kept
 
 
@@ -177,7 +177,7 @@ def _read_control(case: Case) -> None:
     numbers = sorted(set.intersection(*({key[2] for key in control if key[:2] == arm.place(ref)} for ref in refs)))
     if _missing(case, "control", bool(numbers)):
         return
-    draws: list[int] | Fault = (usable_counts if counts(form) else usable_draws)(arm, refs, numbers)
+    draws: list[int] | Fault = (usable_counts if form.COUNTS else usable_draws)(arm, refs, numbers)
     result: Any = draws
     if not isinstance(draws, Fault):
         effect, drawn = form.control(arm, draws)

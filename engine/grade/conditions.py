@@ -38,7 +38,7 @@ def conditions(case: Case) -> tuple[Condition, ...]:
 
 def _each(case: Case) -> Iterator[Condition]:
     main, alpha = case.answer, case.alphas.high
-    yield from case.form.conditions(case.main, case.alphas) if hasattr(case.form, "conditions") else ()
+    yield from case.form.conditions(case.main, case.alphas)
     detail = share_of_families(main) if main.votes else compared(main, alpha, main.lower)
     yield Condition("effect", main.p_for < alpha, detail)
     for arm in ("clean", "positive_control"):

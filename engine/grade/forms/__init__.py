@@ -5,10 +5,11 @@ Nothing here imports numpy, so that claims are resolved without it; the statisti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from ....specs.kinds import load_plugins
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..answer import Alphas, Answer
     from ..evidence import Floats, Ref
     from ..question import Arm, Fault, Question
-    from ..verdict import Verdict
+    from ..verdict import Condition, Verdict
 
 ENTRY_POINTS = "mi_atlas.engine"
 
@@ -30,40 +31,57 @@ class FormError(Exception):
         self.code = code
 
 
-class Form(Protocol):
-    """A form of measured claims. Every method may raise FormError.
+class Form(ABC):
+    """A form of measured claims. Every method may raise FormError."""
 
-    Some have more: `answer(arm, beyond, alphas) -> Answer` where the statistics are not those of means;
-    `conditions(arm, alphas) -> Iterator[Condition]` for conditions of High of the form's own; `COUNTS = True` where the
-    values are or may be 0 and 1, since for such values to agree is no sign of a clone.
-    """
+    COUNTS: ClassVar[bool] = False
+    """Whether the values are or may be 0 and 1: for such values to agree is no sign of a clone."""
 
+    @abstractmethod
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The series each arm needs, of all components of the sweep in this model."""
 
+    @abstractmethod
     def controls(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The series control draws stand in for."""
 
+    @abstractmethod
     def question(self, arm: Arm) -> Question:
         """The contrasts that must clear the bound."""
 
+    @abstractmethod
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
         """The effect (templates,) and what the control draws make of it (draws, templates), on the claim's scale."""
 
+    @abstractmethod
     def degenerate(self, arm: Arm) -> Fault | None:
         """What makes this arm no evidence at all."""
 
-    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
-        """What leaves a claim that is not refuted undecided, whatever its contrasts say."""
-
+    @abstractmethod
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """The estimate in words: `L0 is 3.1x its strongest rival L1`."""
 
+    def answer(self, arm: Arm, beyond: bool, alphas: Alphas) -> Answer:
+        """One arm's statistics: those of the question's means, unless the form has its own."""
+        from ..answer import answer
+
+        return answer(self.question(arm), arm.table.layout, beyond, alphas)
+
+    def conditions(self, arm: Arm, alphas: Alphas) -> Iterator[Condition]:
+        """Conditions of High of the form's own: none."""
+        yield from ()
+
+    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
+        """What leaves a claim that is not refuted undecided, whatever its contrasts say: nothing."""
+        return None
+
     def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
-        """The same for a claim that is refuted: `L3 is 0.4x L0`."""
+        """The finding of a claim that is refuted, such as `L3 is 0.4x L0`: the same words."""
+        return self.finding(claim, answer)
 
     def negative(self, claim: MeasuredClaim) -> bool:
-        """Whether the claim is a negative result."""
+        """Whether the claim is a negative result: no."""
+        return False
 
 
 class CompositeForm(Protocol):
@@ -107,19 +125,6 @@ def find_form(name: str) -> Any:
     if name not in _forms:
         raise FormError("form_unknown", f"form `{name}` has a spec, but no rule that grades it")
     return _forms[name]
-
-
-def answered(form: Form, arm: Arm, beyond: bool, alphas: Alphas) -> Answer:
-    """One arm's statistics: those of the form itself, where it has its own, else those of its question's means."""
-    from ..answer import answer
-
-    own: Callable[[Arm, bool, Alphas], Answer] | None = getattr(form, "answer", None)
-    return own(arm, beyond, alphas) if own else answer(form.question(arm), arm.table.layout, beyond, alphas)
-
-
-def counts(form: Form) -> bool:
-    """Whether the form counts examples in which something happens."""
-    return bool(getattr(form, "COUNTS", False))
 
 
 def require_component(label: str, sweep: tuple[str, ...]) -> None:

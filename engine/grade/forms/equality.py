@@ -24,7 +24,7 @@ from ....specs.forms import Equality, NonInferiority
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import quantity
-from . import FormError, form
+from . import Form, FormError, form
 from .ratio import name_of, refs_of, side_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ LEAST_DIFFERENT = 10
 
 
 @form("equality")
-class EqualityForm:
+class EqualityForm(Form):
     """The paired difference of two effects against a margin on both sides."""
 
     COUNTS = True
@@ -104,10 +104,6 @@ class EqualityForm:
             return _of_counts(arm)
         if identical(test, reference):
             return Fault("identical_arms", "test and reference are equal example by example: one measurement")
-        return None
-
-    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
-        """Nothing else."""
         return None
 
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:

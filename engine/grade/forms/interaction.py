@@ -23,16 +23,16 @@ from ....specs.sites import Component, parse_component
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import quantity
-from . import FormError, form, require_component
+from . import Form, FormError, form, require_component
 
 if TYPE_CHECKING:
     from ....specs.claim import MeasuredClaim
-    from ..answer import Alphas, Answer
+    from ..answer import Answer
     from ..evidence import Floats
 
 
 @form("interaction")
-class InteractionForm:
+class InteractionForm(Form):
     """A joint effect against a multiple of the sum of single effects."""
 
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
@@ -75,18 +75,10 @@ class InteractionForm:
             fault = Fault("identical_arms", "the joint effect is the sum of the others example by example")
         return fault or constant(joint, table) or constant(total, table)
 
-    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
-        """Nothing else."""
-        return None
-
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`L1+L3 is 3.1x the sum of L1 and L3 alone`."""
         names = " and ".join(_expect(claim).components)
         return f"{_together(claim)} is {quantity(answer.shown(answer.value), 'x')} the sum of {names} alone"
-
-    def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
-        """The same."""
-        return self.finding(claim, answer)
 
     def negative(self, claim: MeasuredClaim) -> bool:
         """Never: less than the sum is a finding too."""

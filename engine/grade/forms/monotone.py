@@ -29,7 +29,7 @@ from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..verdict import Condition
 from ..words import probability, quantity
-from . import FormError, form, require_component
+from . import Form, FormError, form, require_component
 from .top_component import LEAST_EFFECT, RAW_ALPHA
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @form("monotone")
-class MonotoneForm:
+class MonotoneForm(Form):
     """Every step of an order against none."""
 
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
@@ -78,9 +78,7 @@ class MonotoneForm:
 
     def answer(self, arm: Arm, beyond: bool, alphas: Alphas) -> Answer:
         """All steps together, and never below what so few steps can show."""
-        from ..answer import answer
-
-        found, least = answer(self.question(arm), arm.table.layout, beyond, alphas), _chance(arm.claim)
+        found, least = super().answer(arm, beyond, alphas), _chance(arm.claim)
         return replace(found, p_for=max(found.p_for, least), p_mean=max(found.p_mean, least))
 
     def conditions(self, arm: Arm, alphas: Alphas) -> Iterator[Condition]:
@@ -144,10 +142,6 @@ class MonotoneForm:
         """`the rise from L2 to L3 is 0.5x`."""
         size = quantity(answer.shown(answer.adversary_value), answer.scale.unit)
         return f"the {_verb(claim)} {_at(answer.adversary)} is {size}"
-
-    def negative(self, claim: MeasuredClaim) -> bool:
-        """Never."""
-        return False
 
 
 def _expect(claim: MeasuredClaim) -> Monotone:

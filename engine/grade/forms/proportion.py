@@ -23,7 +23,7 @@ from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..verdict import Condition
 from ..words import number
-from . import FormError, form, require_component
+from . import Form, FormError, form, require_component
 
 if TYPE_CHECKING:
     from ....specs.claim import MeasuredClaim
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @form("proportion")
-class ProportionForm:
+class ProportionForm(Form):
     """The rate of an event at a site against a bound."""
 
     COUNTS = True
@@ -93,10 +93,6 @@ class ProportionForm:
         if _scale(arm.claim).sign < 0 or arm.table.moved_by_control(_ref(arm).site):
             return None
         return no_op(arm.table, values)
-
-    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
-        """Nothing else."""
-        return None
 
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`L3: top1_change in 2 of 120 templates (a rate of 0.017)`."""

@@ -18,11 +18,11 @@ from ....specs.forms import RankStability
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import number
-from . import FormError, form
+from . import Form, FormError, form
 
 if TYPE_CHECKING:
     from ....specs.claim import MeasuredClaim
-    from ..answer import Alphas, Answer
+    from ..answer import Answer
     from ..evidence import Floats
 
 LEAST_COMPONENTS = 4
@@ -32,7 +32,7 @@ MOST_TIED = 0.5
 
 
 @form("rank_stability")
-class RankStabilityForm:
+class RankStabilityForm(Form):
     """The order of the components under one intervention, against that under another."""
 
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
@@ -80,22 +80,10 @@ class RankStabilityForm:
             return Fault("all_tied", f"in {100 * tied:.0f}% of the examples no component does anything")
         return None
 
-    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
-        """Nothing else."""
-        return None
-
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`the orders under zero and mean correlate at 0.83`."""
         values = f"{claim.counterfactual.intervention} and {_expect(claim).against}"
         return f"the orders under {values} correlate at {number(answer.shown(answer.value))}"
-
-    def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
-        """The same."""
-        return self.finding(claim, answer)
-
-    def negative(self, claim: MeasuredClaim) -> bool:
-        """Never."""
-        return False
 
 
 def _expect(claim: MeasuredClaim) -> RankStability:

@@ -22,16 +22,16 @@ from ....specs.sites import matches
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import quantity
-from . import FormError, form, require_component
+from . import Form, FormError, form, require_component
 
 if TYPE_CHECKING:
     from ....specs.claim import MeasuredClaim
-    from ..answer import Alphas, Answer
+    from ..answer import Answer
     from ..evidence import Floats
 
 
 @form("ratio")
-class RatioForm:
+class RatioForm(Form):
     """One effect against a multiple of another."""
 
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
@@ -79,23 +79,11 @@ class RatioForm:
             fault = Fault("identical_arms", "numerator and denominator are equal example by example: one measurement")
         return fault or constant(numerator, table) or constant(denominator, table)
 
-    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
-        """Nothing else."""
-        return None
-
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`L0.mlp is 3.1x L0.operator`."""
         expect = _expect(claim)
         factor = quantity(answer.shown(answer.value), "x")
         return f"{name_of(expect.numerator)} is {factor} {name_of(expect.denominator)}"
-
-    def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
-        """The same."""
-        return self.finding(claim, answer)
-
-    def negative(self, claim: MeasuredClaim) -> bool:
-        """Never."""
-        return False
 
 
 def _expect(claim: MeasuredClaim) -> Ratio:

@@ -23,7 +23,7 @@ from ....specs.forms import Stability
 from ..question import Fault
 from ..verdict import Condition, Grade, Verdict
 from ..words import against, confidence, number
-from . import counts, find_form, form
+from . import find_form, form
 
 if TYPE_CHECKING:
     from ....specs.claim import CompositeClaim, MeasuredClaim
@@ -149,7 +149,7 @@ def _cloned(children: Children) -> Fault | None:
     seen: dict[tuple[float, ...], str] = {}
     for child, verdict in children:
         numbers = (verdict.estimate, verdict.lower, verdict.upper, verdict.p_value)
-        if counts(find_form(child.expect.form)) or any(each is None for each in numbers):
+        if find_form(child.expect.form).COUNTS or any(each is None for each in numbers):
             continue
         if numbers in seen:
             what = f"{seen[numbers]} and {child.claim} have the very same numbers"  # type: ignore[index]

@@ -22,11 +22,11 @@ from ....specs.forms import Threshold
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import component, quantity
-from . import form, require_component
+from . import Form, form, require_component
 
 if TYPE_CHECKING:
     from ....specs.claim import MeasuredClaim
-    from ..answer import Alphas, Answer
+    from ..answer import Answer
     from ..evidence import Floats
 
 SURE_ALPHA = 0.001
@@ -38,7 +38,7 @@ LEAST_EVENTS = 10
 
 
 @form("threshold")
-class ThresholdForm:
+class ThresholdForm(Form):
     """A site's typical effect against a bound."""
 
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
@@ -81,20 +81,12 @@ class ThresholdForm:
         silent = None if table.moved_by_control(_ref(arm).site) else no_op(table, values)
         return silent or constant(values, table)
 
-    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
-        """Nothing else."""
-        return None
-
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`L3: typical KL 0.21 nats`."""
         name = "KL" if claim.metric.quantity == "kl" else claim.metric.quantity.replace("_", " ")
         kind = {"log": "typical ", "linear": "mean ", "share": ""}[claim.metric.kind.scale]
         value = quantity(answer.shown(answer.value), answer.scale.unit)
         return f"{component(_expect(claim).component)}: {kind}{name} {value}"
-
-    def opposite(self, claim: MeasuredClaim, answer: Answer) -> str:
-        """The same."""
-        return self.finding(claim, answer)
 
     def negative(self, claim: MeasuredClaim) -> bool:
         """An effect of at most so much."""

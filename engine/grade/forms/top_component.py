@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import quantity, several
-from . import FormError, form, require_component
+from . import Form, FormError, form, require_component
 
 if TYPE_CHECKING:
     from ....specs.claim import MeasuredClaim
@@ -45,7 +45,7 @@ FACTOR = Scale(logarithmic=True, unit="x", bound=math.log(LEAST_FACTOR), against
 
 
 @form("top_component")
-class TopComponentForm:
+class TopComponentForm(Form):
     """A component against every rival of the sweep."""
 
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
@@ -118,10 +118,6 @@ class TopComponentForm:
         if not logarithmic(claim):
             return f"{_component(claim)} exceeds {answer.adversary} by {lead}"
         return f"{_component(claim)} is {lead} {answer.adversary}"
-
-    def negative(self, claim: MeasuredClaim) -> bool:
-        """Never."""
-        return False
 
 
 def _component(claim: MeasuredClaim) -> str:
