@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from .test_forms import GRID, HALF_WIDTH, TURNS
 from .test_properties import ALLOWED, FAULTS, clone_draws, clone_prompts, clone_templates
-from .worlds import SPREAD, Floats, Grid, claim, evidence
+from .worlds import SPREAD, Floats, Grid, claim, evidence, relabelled
 
 SITES = ("L1", "L3", "L1+L3")
 
@@ -112,11 +112,7 @@ def test_relabelling_permutes_clones_change_nothing_faults_raise_nothing(factor:
     grid = Grid(3, 12, 2)
     found = world(factor + grid.spread(np.random.default_rng(seed), 0.8), seed, grid)
     to = {"L1": "L3", "L3": "L1", "L1+L3": "L1+L3"}
-    renamed = replace(
-        found,
-        effects={(label, to[site]): values for (label, site), values in found.effects.items()},
-        control={(label, to[site], draw): values for (label, site, draw), values in found.control.items()},
-    )
+    renamed = relabelled(found, to)
     for document in (both(at_least=1.5), both(at_most=3.0)):
         before, after = grade(document, found), grade(document, renamed)
         assert (after.grade, after.code, after.reason) == (before.grade, before.code, before.reason)

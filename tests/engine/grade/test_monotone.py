@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from .test_forms import GRID, HALF_WIDTH, TURNS, world
 from .test_properties import ALLOWED, FAULTS, clone_draws, clone_prompts, clone_templates
-from .worlds import BASE, Floats, Grid, claim, evidence
+from .worlds import BASE, Floats, Grid, claim, evidence, relabelled
 
 SIX = [f"L{i}" for i in range(6)]
 
@@ -193,11 +193,7 @@ def test_relabelling_permutes_clones_change_nothing_faults_raise_nothing(
 ) -> None:
     found = ladder(seed, [0.6, 0.4, 0.5, 0.2, 0.7], 0.5, Grid(3, 12, 1))
     to = {f"L{i}": f"L{order[i]}" for i in range(6)}
-    renamed = replace(
-        found,
-        effects={(label, to[site]): values for (label, site), values in found.effects.items()},
-        control={(label, to[site], draw): values for (label, site, draw), values in found.control.items()},
-    )
+    renamed = relabelled(found, to)
     before, after = grade(along(), found), grade(along([to[site] for site in SIX]), renamed)
     assert (after.grade, after.code, after.p_value) == (before.grade, before.code, pytest.approx(before.p_value))
     for clone in (clone_prompts, clone_templates, clone_draws):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mi_atlas.engine.grade import Evidence, Verdict, grade
 
-from .worlds import Grid, at_least, at_most, ratio, sweep, top, without
+from .worlds import Grid, at_least, at_most, ratio, relabelled, sweep, top, without
 
 ALLOWED = {
     "High": {"High", "Medium", "Pending"},
@@ -60,11 +60,7 @@ def test_the_order_of_examples_changes_nothing(document: Any, level: list[float]
 def test_relabelling_components_permutes_the_answer(order: list[int], noise: float, seed: int) -> None:
     found = sweep([1.0, 0.6, 0.3, 0.3], GRID, seed, noise=noise)
     to = {f"L{i}": f"L{order[i]}" for i in range(4)}
-    renamed = replace(
-        found,
-        effects={(label, to[site]): values for (label, site), values in found.effects.items()},
-        control={(label, to[site], draw): values for (label, site, draw), values in found.control.items()},
-    )
+    renamed = relabelled(found, to)
     for component in to:
         before, after = grade(top(component), found), grade(top(to[component]), renamed)
         assert (after.grade, after.code) == (before.grade, before.code)

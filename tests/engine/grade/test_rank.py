@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from pydantic import ValidationError
 from .test_calibration import layout
 from .test_forms import GRID, TURNS, world
 from .test_properties import ALLOWED, FAULTS, clone_draws, clone_prompts, clone_templates
-from .worlds import Floats, Grid, claim, evidence, sweep, top
+from .worlds import Floats, Grid, claim, evidence, relabelled, sweep, top
 
 SPENT = Alphas(0.005, 0.005, 0.05, 0.005)
 
@@ -105,11 +104,7 @@ def test_relabelling_permutes_clones_change_nothing_faults_raise_nothing(
 ) -> None:
     found = sweep([1.0, 0.6, 0.3, 0.3], Grid(3, 12, 2), seed)
     to = {f"L{i}": f"L{order[i]}" for i in range(4)}
-    renamed = replace(
-        found,
-        effects={(label, to[site]): values for (label, site), values in found.effects.items()},
-        control={(label, to[site], draw): values for (label, site, draw), values in found.control.items()},
-    )
+    renamed = relabelled(found, to)
     for component in to:
         before, after = grade(among(2, component), found), grade(among(2, to[component]), renamed)
         assert re.sub(r"L\d", lambda match: to[match[0]], before.reason) == after.reason

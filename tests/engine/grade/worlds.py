@@ -134,3 +134,12 @@ def sweep(
 def without(whole: Evidence, arm: str, code: str = "out_of_memory") -> Evidence:
     """The same evidence with one arm that could not be had."""
     return replace(whole, absent={**whole.absent, arm: Absent(code, "could not be run here")})
+
+
+def relabelled(found: Evidence, to: Mapping[str, str]) -> Evidence:
+    """The same evidence with its sites under other names."""
+    return replace(
+        found,
+        effects={(label, to[site]): values for (label, site), values in found.effects.items()},
+        control={(label, to[site], draw): values for (label, site, draw), values in found.control.items()},
+    )
