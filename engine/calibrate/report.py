@@ -74,7 +74,7 @@ def tallies(graded: Iterable[Graded], told: Callable[[int], None] = lambda done:
     """(recipe, scope) -> what became of its claims; `told` hears how many are graded."""
     counts: dict[tuple[str, str], Tally] = {}
     for done, each in enumerate(graded, 1):
-        counts.setdefault((each.known.form, each.known.scope), Tally()).add(each)
+        counts.setdefault((each.known.recipe, each.known.scope), Tally()).add(each)
         told(done)
     return counts
 

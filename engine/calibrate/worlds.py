@@ -34,7 +34,8 @@ class Known:
     """A claim and its truth."""
 
     document: Mapping[str, Any]
-    form: str
+    recipe: str
+    """By which it was drawn: `threshold, at most`."""
     scope: str
     truth: Truth
     templates: int

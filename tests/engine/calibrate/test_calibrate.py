@@ -27,7 +27,7 @@ def outcomes() -> list[Graded]:
 def test_every_recipe_draws_valid_claims_half_true_and_a_quarter_at_the_bound() -> None:
     for scope in SCOPES:
         drawn = list(claims(8, 0, scope))
-        assert Counter(known.form for known in drawn) == dict.fromkeys(names(scope), 8)
+        assert Counter(known.recipe for known in drawn) == dict.fromkeys(names(scope), 8)
         for known in drawn:
             claim = ClaimAdapter.validate_python(dict(known.document))
             assert claim.expect.scope == scope == known.scope  # type: ignore[union-attr]
