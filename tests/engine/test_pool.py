@@ -107,9 +107,10 @@ def test_what_cannot_be_measured_is_said_with_its_reason(filled: Desk) -> None:
 
 def test_interrupted_it_keeps_what_was_measured_and_leaves_no_process(filled: Desk) -> None:
     filled.write("small/long", claim("L1", control={"kind": "untrained_model", "draws": 80, "ratio": 1.5}))
+    keys = [run.key for step in planned(filled).steps for run in step.runs]
     process = filled.command("audit", "--processes", "2", start_new_session=True)
     deadline = time.monotonic() + 120
-    while not filled.workspace.ledger.exists() or not Ledger(filled.workspace.ledger).recall_all("proof"):
+    while not filled.workspace.ledger.exists() or not Ledger(filled.workspace.ledger).hits(keys):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.2)
