@@ -21,9 +21,6 @@ from .attention import Packing, packed
 from .layout import Tile
 from .prompts import Prompts
 
-PROBE = 7
-"""Tokens of the first rehearsal."""
-
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-3}
 """Largest difference between two ways to one tensor that is rounding, relative to the largest value."""
 
@@ -43,7 +40,7 @@ class Call:
 
 
 class Body:
-    """The parts of a model that the packed pass calls.
+    """The parts of a model that the packed pass calls, once `prepare` has found that they give what the model gives.
 
     Raises:
         NotEvaluated: `not_packed`, the architecture is not one of those that the pass reproduces; the text says why.
@@ -56,7 +53,6 @@ class Body:
         self._norms = [_known(norms, i) for i, norms in enumerate(anatomy.norms)]
         self._rotations: list[tuple[Tensor, Tensor] | None] = []
         self._length = 0
-        self.prepare(PROBE)
 
     def prepare(self, length: int) -> None:
         """Make the pass ready for prompts of up to `length` tokens: rehearse with one of that length.

@@ -6,7 +6,8 @@ the same interface.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ from .values import Intervention, together
 MEMORY = 256 * 2**20
 """Bytes of a run, unless told otherwise."""
 
+PROBE = 7
+"""Tokens by which a model without prompts so far is asked whether its passes are packed."""
+
 
 class Replay:
     """A model, ready for interventions. It is left as it was: hooks and settings are undone when a call returns."""
@@ -40,16 +44,17 @@ class Replay:
             NotEvaluated: the model is no decoder whose parts are known.
         """
         self.anatomy = dissect(model)
-        self.fallback: str | None = None
-        """Why passes are run one by one with hooks; None where they are packed."""
+        self._refused: str | None = None if packed else "asked for"
         self._way: Tiling | Naive = Naive(self.anatomy)
-        try:
-            if packed:
+        if packed:
+            with self._falling_back():
                 self._way = Tiling(Body(self.anatomy), memory)
-            else:
-                self.fallback = "asked for"
-        except NotEvaluated as reason:
-            self.fallback = str(reason)
+
+    @property
+    def fallback(self) -> str | None:
+        """Why passes are run one by one with hooks; None where they are packed."""
+        self._prepare(PROBE)
+        return self._refused
 
     @torch.no_grad()
     def run(
@@ -78,7 +83,7 @@ class Replay:
             collector.add(which, [], Contrast(reference, clean))
             for sets_done, other in logits:
                 collector.add(which, sets_done, Contrast(reference, other))
-        return collector.measured(self.fallback)
+        return collector.measured(self._refused)
 
     @torch.no_grad()
     def captures(
@@ -130,9 +135,18 @@ class Replay:
     def _prompts(self, prompts: Sequence[Sequence[int]]) -> Prompts:
         """The prompts, packed; from here on the way is one that is right for their lengths."""
         packed = Prompts.of(prompts, self.anatomy.device)
-        try:
-            if isinstance(self._way, Tiling):
-                self._way.body.prepare(max(packed.lengths))
-        except NotEvaluated as reason:
-            self._way, self.fallback = Naive(self.anatomy), str(reason)
+        self._prepare(max(packed.lengths))
         return packed
+
+    def _prepare(self, length: int) -> None:
+        with self._falling_back():
+            if isinstance(self._way, Tiling):
+                self._way.body.prepare(length)
+
+    @contextmanager
+    def _falling_back(self) -> Iterator[None]:
+        """Inside the block what is not packed makes every pass from here on one by one with hooks."""
+        try:
+            yield
+        except NotEvaluated as reason:
+            self._way, self._refused = Naive(self.anatomy), str(reason)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .prompts import Positions, Prompts
 
-COLUMNS = 16384
+COLUMNS = 4096
 """Of the vocabulary taken at a time in float64."""
 
 
@@ -33,6 +33,11 @@ class Reference:
     def normaliser(self) -> Tensor:
         """log sum exp, float64, [row]."""
         return torch.stack([self.logits[:, columns].double().logsumexp(-1) for columns in self.chunks]).logsumexp(0)
+
+    @cached_property
+    def most(self) -> Tensor:
+        """The most likely token, [row]."""
+        return self.logits.argmax(-1)
 
     @property
     def chunks(self) -> list[slice]:
@@ -51,39 +56,36 @@ class Contrast:
     @cached_property
     def kl(self) -> Tensor:
         """KL(clean || other) in nats, float64, [set, row]; the formula and its reasons: `quantities.kl_divergence`."""
-        shift = self._shift[..., None]
-        kl = torch.log1p(self._expected(lambda d: torch.expm1(d - shift)))
-        far = self._largest - self._shift >= 1
-        if far.any():
-            exact = self._normaliser_of(far) - self.clean.normaliser.expand_as(kl)[far] - self._shift[far]
-            kl[far] = exact
-        return kl.clamp_min(0)
+        _, mean, grown = self._moments
+        return (grown - mean).clamp_min(0)
 
     @cached_property
     def normaliser(self) -> Tensor:
         """log sum exp of the other logits, float64, [set, row]."""
-        return self.clean.normaliser + self._shift + self.kl
+        top, _, grown = self._moments
+        return self.clean.normaliser + top + grown
 
     @cached_property
-    def _shift(self) -> Tensor:
-        """E_p[d] of d = other - clean under p = softmax(clean), [set, row]."""
-        return self._expected(lambda d: d)
+    def _moments(self) -> tuple[Tensor, Tensor, Tensor]:
+        """t, E_p[d - t] and log E_p[e^(d - t)] under p = softmax(clean), float64, [set, row] each.
 
-    @cached_property
-    def _largest(self) -> Tensor:
-        """max d, [set, row]"""
-        return torch.stack([self._difference(columns).amax(-1) for columns in self.clean.chunks]).amax(0)
-
-    def _difference(self, columns: slice) -> Tensor:
-        return self.other[..., columns].double() - self.clean.logits[:, columns].double()
-
-    def _expected(self, of: Callable[[Tensor], Tensor]) -> Tensor:
-        """E_p[of(d)], [set, row]."""
-        total = self.clean.normaliser.new_zeros(self.other.shape[:2])
-        for columns in self.clean.chunks:
-            p = (self.clean.logits[:, columns].double() - self.clean.normaliser[:, None]).exp()
-            total += torch.einsum("srv,rv->sr", of(self._difference(columns)), p)
-        return total
+        With d = other - clean, and t the d of the clean pass's most likely token: E_p[e^(d - t)] is no less than that
+        token's p, so that t serves as well as the mean of d, which would take a pass of its own.
+        """
+        clean, other = self.clean, self.other
+        most = clean.most.expand(other.shape[:2])[..., None]
+        top = other.gather(-1, most).double() - clean.logits.gather(-1, most[0]).double()
+        mean, gain = clean.normaliser.new_zeros(2, *other.shape[:2])
+        for columns in clean.chunks:
+            logits = clean.logits[:, columns].double()
+            p = (logits - clean.normaliser[:, None]).exp_()
+            d = other[..., columns].double().sub_(logits).sub_(top)
+            mean += (d * p).sum(-1)
+            gain += d.exp_().sub_(1).mul_(p).sum(-1)
+        top, grown = top[..., 0], gain.log1p()
+        if (far := ~gain.isfinite()).any():
+            grown[far] = self._normaliser_of(far) - (clean.normaliser + top)[far]
+        return top, mean, grown
 
     def _normaliser_of(self, rows: Tensor) -> Tensor:
         chunks = [self.other[..., columns][rows].double().logsumexp(-1) for columns in self.clean.chunks]

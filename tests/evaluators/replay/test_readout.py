@@ -34,6 +34,18 @@ def test_kl_is_that_of_quantities_for_small_and_large_differences(size: float) -
 
 
 @pytest.mark.usefixtures("_columns")
+@pytest.mark.parametrize("step", [-600.0, -40.0, 40.0, 600.0])
+def test_kl_where_the_most_likely_token_alone_moves(step: float) -> None:
+    clean = torch.randn(1, 50, generator=torch.Generator().manual_seed(0))
+    other = clean.clone()
+    other[0, clean.argmax()] += step
+    expected = quantities.kl_divergence(clean, other)
+    found = contrast(clean, other[None])
+    assert torch.allclose(found.kl[0], expected, rtol=1e-12)
+    assert torch.allclose(found.normaliser[0], other.double().logsumexp(-1), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("_columns")
 def test_kl_of_two_tokens_by_hand() -> None:
     # p = (1/2, 1/2), q = (3/4, 1/4): KL = (ln(2/3) + ln 2) / 2 = ln(4/3) / 2.
     other = torch.tensor([[[0.75, 0.25]]]).log()
