@@ -6,7 +6,8 @@ settled imports neither torch nor numpy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,9 +17,12 @@ from ..specs.claim import CompositeClaim, MeasuredClaim
 from ..specs.load import LoadedClaim
 from ..store import Ledger, RecordedVerdict, VerdictRow, audit_lock
 from .accepted import exit_code, load_accepted
+from .basis import KIND as BASIS
+from .basis import Basis, basis_key, basis_of, basis_of_composite
 from .errors import MachineError
 from .execute import execute
-from .gather import evidence_digest, gather, missing_arms
+from .findings import HOLDS, Found, capped, inquire, memory_key, resting_on
+from .gather import evidence_digest, missing_arms
 from .grade import Verdict, grade, grade_composite, pending
 from .measure import Failure, Place
 from .memo import Memo
@@ -26,6 +30,7 @@ from .plan import GroupStep, Plan, make_plan
 from .registrations import Registrations, Standing, load_registrations, save_registrations
 from .resolve import Resolved, Resolver
 from .select import Selection, load, select
+from .shelf import Shelf
 from .workspace import Workspace
 
 
@@ -76,6 +81,8 @@ class Options:
     """cpu, cuda, ...; None: an accelerator if there is one."""
     processes: int | None = None
     """How many measure small models side by side; None: one a core, where that is worth it."""
+    twins: bool = False
+    """Audit also versions of the claims that must fail."""
     calibration: bool = False
     """Grade simulated evidence too, in a ledger of its own kind, whose verdicts enter no other."""
 
@@ -90,6 +97,8 @@ class AuditResult:
     measured: int = 0
     cached: int = 0
     regressed: list[str] = field(default_factory=list)
+    found: Mapping[str, Found] = field(default_factory=dict)
+    """Of the twins of those claims that were asked for them, or had been before."""
 
 
 class Audit:
@@ -103,26 +112,33 @@ class Audit:
         self.ledger = Ledger(workspace.ledger, kind, on_wait=talk.wait)
         self.failures: dict[str, Failure] = {}
         self.measured = self.cached = 0
+        self.memo = Memo({}, {}, workspace.root)
+        self.resolver = Resolver(self.library, self.memo, workspace.root)
+        self.shelf = Shelf(self.ledger)
         if options.download:
             self._download()
         self._read()
 
     def run(self) -> AuditResult:
         """Settle every claim, record the audit, say how it stands against the accepted grades."""
-        settled = {} if self.options.rerun else {name: self._settled(name) for name in self.resolved}
-        verdicts = {name: verdict for name, verdict in settled.items() if verdict is not None}
+        found = {} if self.options.rerun else {name: self._settled(name) for name in self.resolved}
+        kept = {name: row for name, row in found.items() if row is not None}
+        verdicts = {name: Verdict.from_json(row.document) for name, row in kept.items()}
         loose = [name for name in self.resolved if name not in verdicts]
         audit_id: int | None = None
-        if loose:
+        if loose or self.options.twins:
             with audit_lock(self.workspace.ledger, self.talk.wait):
                 audit_id = self.ledger.start_audit(self._about())
                 self._read()
-                verdicts |= self._measure_and_grade(loose)
+                verdicts |= self._measure_and_grade(loose) if loose else {}
+                again = self._audit_twins(verdicts) if self.options.twins else {}
+                verdicts |= again
+                kept = {name: row for name, row in kept.items() if name not in again}
         verdicts |= self._composites(verdicts)
         verdicts = {name: verdicts[name] for name in self.claims}
         code, regressed = exit_code(verdicts, load_accepted(self.workspace.accepted))
-        self._record(verdicts, audit_id, code)
-        return AuditResult(verdicts, self.claims, code, self.measured, self.cached, regressed)
+        self._record(verdicts, kept, audit_id, code)
+        return AuditResult(verdicts, self.claims, code, self.measured, self.cached, regressed, self.found)
 
     def preview(self) -> Plan:
         """The plan of what is not settled; nothing is executed or recorded."""
@@ -134,51 +150,63 @@ class Audit:
         with self.ledger.reading():
             files, suites = self.ledger.recall_all("file"), self.ledger.recall_all("suite")
             self.stored: Mapping[str, RecordedVerdict] = self.ledger.verdicts()
+            remembered = self.ledger.recall_all("twin")
         self.memo = Memo(files, suites, self.workspace.root)
         shipped = self.workspace.claims / "registrations.lock"
         self.registrations: Registrations = load_registrations(self.workspace.registrations, shipped)
-        resolver = Resolver(self.library, self.memo, self.workspace.root)
+        self.resolver.renew(self.memo)
         self.resolved: dict[str, Resolved] = {}
         for name, loaded in self.claims.items():
             if isinstance(loaded.claim, MeasuredClaim):
-                self.resolved[name] = self._resolve(resolver, loaded.claim)
+                self.resolved[name] = self._resolve(loaded.claim)
+        keys = {name: memory_key(resolved) for name, resolved in self.resolved.items()} if remembered else {}
+        self.found = {name: Found.from_json(remembered[key]) for name, key in keys.items() if key in remembered}
 
-    def _resolve(self, resolver: Resolver, claim: MeasuredClaim) -> Resolved:
-        estimand = claim.estimand_hash(*resolver.specs(claim))
+    def _resolve(self, claim: MeasuredClaim) -> Resolved:
+        estimand = self.resolver.estimand(claim)
         looked = bool(self.registrations.estimands.get(estimand, {}).get("looks"))
         draw = self.registrations.draw(estimand) + (1 if self.options.confirm and looked else 0)
-        return resolver.resolve(claim, draw)
+        return self.resolver.resolve(claim, draw)
 
-    def _standing(self, resolved: Resolved) -> Standing | None:
+    def standing(self, resolved: Resolved) -> Standing | None:
+        """Which look at a claim this is; None: it was not looked at."""
         return self.registrations.standing(resolved.estimand, resolved.bound, resolved.data, resolved.draw)
 
-    def _settled(self, name: str) -> Verdict | None:
+    def _settled(self, name: str) -> RecordedVerdict | None:
         """The stored verdict, if neither the claim nor what it rests on changed since."""
         resolved, row = self.resolved[name], self.stored.get(name)
         if row is None or row.claim_hash != claim_hash(resolved):
             return None
         standing = None
         if "main" not in resolved.absent:
-            standing = self._standing(resolved)
+            standing = self.standing(resolved)
             if standing is None:
                 return None
         elif not self.registrations.is_registered(resolved.estimand, resolved.bound):
             return None
-        if row.evidence_digest != evidence_digest(resolved, resolved.absent, standing):
+        evidence = evidence_digest(resolved, resolved.absent, standing)
+        if row.evidence_digest != resting_on(evidence, self.found.get(name)):
             return None
-        return Verdict.from_json(row.document)
+        return row
 
     def _measure_and_grade(self, loose: list[str]) -> dict[str, Verdict]:
         claims = [self.resolved[name] for name in loose]
         for resolved in claims:
             self.registrations.register(resolved.claim.claim, resolved.estimand, resolved.bound)
         save_registrations(self.registrations, self.workspace.registrations)
+        self._execute(claims)
+        with self.ledger.reading():
+            verdicts = {resolved.claim.claim: self._grade(resolved) for resolved in claims}
+        save_registrations(self.registrations, self.workspace.registrations)
+        return verdicts
+
+    def _execute(self, claims: Sequence[Resolved]) -> None:
         plan = make_plan(claims, self.ledger, self.options.rerun)
-        self.measured, self.cached = plan.misses, plan.hits
+        self.measured, self.cached = self.measured + plan.misses, self.cached + plan.hits
         if plan.steps:
             self.talk.begin(plan)
             try:
-                self.failures = execute(
+                self.failures |= execute(
                     plan,
                     self.ledger,
                     Place(self.workspace.root, pick_device(self.options.device)),
@@ -188,21 +216,34 @@ class Audit:
                 )
             finally:
                 self.talk.end()
-        verdicts = {resolved.claim.claim: self._grade(resolved) for resolved in claims}
-        save_registrations(self.registrations, self.workspace.registrations)
-        return verdicts
+        self.shelf = Shelf(self.ledger, claims)
+
+    def _audit_twins(self, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+        """Ask the claims that hold for their twins; the verdicts that change by what is found."""
+        asked = {name: self.resolved[name] for name, verdict in verdicts.items() if verdict.grade in HOLDS}
+        inquiry = inquire(asked, self.resolver, self.found, self._digest, self.options.rerun)
+        self._execute(inquiry.wanted)
+        with self.ledger.reading():
+            inquiry.close(self._graded, self._digest)
+            changed = {name: found for name, found in inquiry.found.items() if self.found.get(name) != found}
+            self.found |= changed
+            again = {name: self._grade(self.resolved[name]) for name in changed}
+        self.ledger.remember_many("twin", {memory_key(asked[name]): each.to_json() for name, each in changed.items()})
+        return again
 
     def _grade(self, resolved: Resolved) -> Verdict:
+        return capped(self._graded(resolved), self.found.get(resolved.claim.claim))
+
+    def _graded(self, resolved: Resolved, standing: Standing | None = None) -> Verdict:
+        """What the evidence says by itself; where no standing is given, grading is a look at it."""
         absent = missing_arms(resolved, self.failures)
         for arm in ("main", "clean"):
             if arm in absent:
                 return pending(resolved.claim, *absent[arm])
-        with self.ledger.reading():
-            values = self.ledger.values(resolved.keys)
-            infos = self.ledger.runs(resolved.main_keys)
-        measured_at = min(info.measured_at for info in infos.values())
-        look = self.registrations.look(resolved.estimand, resolved.bound, resolved.data, resolved.draw, measured_at)
-        return grade(resolved.claim, gather(resolved, values, absent, look), self.options.calibration)
+        if standing is None:
+            about = resolved.estimand, resolved.bound, resolved.data, resolved.draw
+            standing = self.registrations.look(*about, self.shelf.measured_at(resolved))
+        return grade(resolved.claim, self.shelf.evidence(resolved, absent, standing), self.options.calibration)
 
     def _composites(self, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
         composites = {}
@@ -212,30 +253,48 @@ class Audit:
                 composites[name] = grade_composite(loaded.claim, children)
         return composites
 
-    def _record(self, verdicts: Mapping[str, Verdict], audit_id: int | None, code: int) -> None:
-        rows = [self._row(name, verdict) for name, verdict in verdicts.items()]
+    def _record(
+        self, verdicts: Mapping[str, Verdict], kept: Mapping[str, VerdictRow], audit_id: int | None, code: int
+    ) -> None:
+        rows = [kept.get(name) or self._row(name, verdict) for name, verdict in verdicts.items()]
         with self.ledger.writing():
             audit_id = audit_id or self.ledger.start_audit(self._about())
             self.memo.save(self.ledger)
             self.ledger.record_verdicts(audit_id, rows)
+            self.ledger.remember_many(BASIS, self._bases(rows))
             self.ledger.finish_audit(audit_id, code)
 
     def _row(self, name: str, verdict: Verdict) -> VerdictRow:
+        return VerdictRow(name, *self.hashes(name), verdict.grade, verdict.code, verdict.reason, verdict.to_json())
+
+    def hashes(self, name: str) -> tuple[str, str]:
+        """Of a claim and of what its grade rests on now; of a claim over others those of all of them."""
         if name in self.resolved:
-            resolved = self.resolved[name]
-            hashes = claim_hash(resolved), self._evidence(resolved)
-        else:
-            children = [self.resolved[child] for child in self.claims[name].claim.expect.claims]
-            hashes = (
-                digest("composite", [claim_hash(child) for child in children]),
-                digest("children", [self._evidence(child) for child in children]),
-            )
-        return VerdictRow(name, *hashes, verdict.grade, verdict.code, verdict.reason, verdict.to_json())
+            return claim_hash(self.resolved[name]), self._evidence(self.resolved[name])
+        claims, evidence = zip(*map(self.hashes, self.claims[name].claim.expect.claims), strict=True)
+        return digest("composite", list(claims)), digest("children", list(evidence))
+
+    def basis(self, name: str) -> Basis:
+        """What a claim's grade rests on now, part by part."""
+        if name not in self.resolved:
+            return basis_of_composite({child: self.hashes(child) for child in self.claims[name].claim.expect.claims})
+        resolved = self.resolved[name]
+        absent = missing_arms(resolved, self.failures)
+        return basis_of(resolved, absent, self.standing(resolved), self.found.get(name))
+
+    def _bases(self, rows: Sequence[VerdictRow]) -> dict[str, str]:
+        """That of verdicts of which the ledger does not have it yet."""
+        keys = {basis_key(row.claim_hash, row.evidence_digest): row.claim for row in rows}
+        known = self.ledger.recall_many(BASIS, keys)
+        return {key: json.dumps(self.basis(name), sort_keys=True) for key, name in keys.items() if key not in known}
 
     def _evidence(self, resolved: Resolved) -> str:
+        return resting_on(self._digest(resolved), self.found.get(resolved.claim.claim))
+
+    def _digest(self, resolved: Resolved, standing: Standing | None = None) -> str:
         absent = missing_arms(resolved, self.failures)
-        standing = None if "main" in absent or "clean" in absent else self._standing(resolved)
-        return evidence_digest(resolved, absent, standing)
+        looked = None if "main" in absent or "clean" in absent else standing or self.standing(resolved)
+        return evidence_digest(resolved, absent, looked)
 
     def _about(self) -> dict[str, Any]:
         chosen = self.options.selection
@@ -246,6 +305,7 @@ class Audit:
             "models": list(chosen.models),
             "rerun": self.options.rerun,
             "confirm": self.options.confirm,
+            "twins": self.options.twins,
         }
 
     def _download(self) -> None:

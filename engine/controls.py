@@ -1,6 +1,6 @@
-"""engine: which runs the draws of each kind of control need. One function a kind; it registers itself.
+"""engine: which runs each kind of control and positive control needs. One function a kind; it registers itself.
 
-A kind whose spec is marked TWISTED needs none.
+A control whose spec is marked TWISTED needs none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from math import comb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..specs.kinds import load_plugins
-from ..specs.sites import Component, Site, parse_component
+from ..specs.sites import ALL_LAYERS, Component, Site, parse_component
 
 if TYPE_CHECKING:
     from ..evaluators.models.locate import Located
@@ -40,10 +40,24 @@ class DrawnRun(NamedTuple):
     """Another component than the effect's."""
 
 
+class CheckRun(NamedTuple):
+    """What is run for a positive control; its KL must be far from zero."""
+
+    site: str
+    intervention: str
+    seed: int = 0
+    own: bool = False
+    """By the claim's own evaluator, which must then give a `kl`; else by ablation."""
+
+
 Control = Callable[[Any, "Located", Sequence[Effect], Sequence[str]], Iterator[DrawnRun]]
 """(control spec, the claim's model, effects, components of the sweep) -> runs."""
 
+PositiveControl = Callable[[Any, "Located"], CheckRun]
+"""(positive control spec, the claim's model) -> the run."""
+
 _controls: dict[str, Control] = {}
+_positive_controls: dict[str, PositiveControl] = {}
 
 
 def control(kind: str) -> Callable[[Control], Control]:
@@ -54,6 +68,39 @@ def control(kind: str) -> Callable[[Control], Control]:
         return runs
 
     return register
+
+
+def positive_control(kind: str) -> Callable[[PositiveControl], PositiveControl]:
+    """Decorator: register the run of a kind of positive control."""
+
+    def register(run: PositiveControl) -> PositiveControl:
+        _positive_controls[kind] = run
+        return run
+
+    return register
+
+
+def positive_run(spec: Any, model: Located) -> CheckRun:
+    """The run of a claim's positive control.
+
+    Raises:
+        KeyError: nobody registered this kind, though its spec exists.
+    """
+    if spec.kind not in _positive_controls:
+        load_plugins(ENTRY_POINTS)
+    return _positive_controls[spec.kind](spec, model)
+
+
+def elsewhere(component: str, sweep: Sequence[str]) -> list[str]:
+    """The components of a sweep that are of the same kind, at the same tokens, and in none of the same layers."""
+
+    def kind(read: Component) -> tuple[Any, ...]:
+        return (read.positions, *(site.granularity for site in read.sites))
+
+    own = parse_component(component)
+    layers = {site.layer for site in own.sites}
+    others = [other for other in map(parse_component, sweep) if kind(other) == kind(own)]
+    return [other.label for other in others if layers.isdisjoint(site.layer for site in other.sites)]
 
 
 def control_runs(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
@@ -70,10 +117,14 @@ def control_runs(spec: Any, model: Located, effects: Sequence[Effect], sweep: Se
 
 
 def _twisted(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
-    """The effect's own intervention with something in it drawn at random: `steer(4)|random_direction`."""
+    """The effect's own intervention with something in it drawn at random: `steer(4)|random_direction`.
+
+    An effect that is such a draw itself, as that of an adversarial twin is, has the draws of what it was made of.
+    """
     for effect in effects:
+        plain = effect.intervention.partition("|")[0]
         for draw in range(spec.draws):
-            yield DrawnRun(draw, effect, model, f"{effect.intervention}|{spec.kind}", draw)
+            yield DrawnRun(draw, effect, model, f"{plain}|{spec.kind}", draw)
 
 
 @control("matched_norm_noise")
@@ -97,16 +148,27 @@ def _untrained_model(spec: Any, model: Located, effects: Sequence[Effect], sweep
 
 @control("random_component")
 def _random_component(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
-    from ..evaluators.cells import NotEvaluated
-
     for effect in effects:
         others = [component for component in sweep if component != effect.site]
-        if len(others) < spec.draws:
-            what = f"random_component needs {spec.draws} components beside {effect.site}; the sweep has {len(others)}"
-            raise NotEvaluated("too_few_components", what)
-        chosen = random.Random(f"{effect.site} {effect.seed}").sample(others, spec.draws)
-        for draw, site in enumerate(chosen):
-            yield DrawnRun(draw, effect, model, effect.intervention, effect.seed, site)
+        yield from _among(others, f"components beside {effect.site}", spec, model, effect)
+
+
+@control("wrong_layer")
+def _wrong_layer(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:
+    for effect in effects:
+        what = f"components like {effect.site} in other layers"
+        yield from _among(elsewhere(effect.site, sweep), what, spec, model, effect)
+
+
+def _among(others: Sequence[str], what: str, spec: Any, model: Located, effect: Effect) -> Iterator[DrawnRun]:
+    """The effect's intervention at some of these components, which are drawn without repetition."""
+    from ..evaluators.cells import NotEvaluated
+
+    if len(others) < spec.draws:
+        needs = f"{spec.kind} needs {spec.draws} {what}; the sweep has {len(others)}"
+        raise NotEvaluated("too_few_components", needs)
+    for draw, site in enumerate(random.Random(f"{effect.site} {effect.seed}").sample(others, spec.draws)):
+        yield DrawnRun(draw, effect, model, effect.intervention, effect.seed, site)
 
 
 @control("random_layers")
@@ -130,3 +192,14 @@ def _random_layers(spec: Any, model: Located, effects: Sequence[Effect], sweep: 
             drawn.add(chosen)
             site = Component(tuple(Site(layer, "layer") for layer in chosen)).label
             yield DrawnRun(draw, effect, model, "skip" if early else effect.intervention, effect.seed, site)
+
+
+@positive_control("skip_all_layers")
+def _skip_all_layers(spec: Any, model: Located) -> CheckRun:
+    return CheckRun(ALL_LAYERS, "zero")
+
+
+@positive_control("resample_all_layers")
+def _resample_all_layers(spec: Any, model: Located) -> CheckRun:
+    every = Component(tuple(Site(layer, "layer") for layer in range(model.layers)))
+    return CheckRun(every.label, "resample")

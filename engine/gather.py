@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from ..evaluators.cells import APPLIES, OF
@@ -10,6 +11,7 @@ from ..evaluators.models.locate import Located
 from ..specs.canonical import digest
 from .grade import GRADER_VERSION
 from .grade.evidence import Absent, Evidence
+from .grade.forms import find_form
 from .measure import Failure
 from .registrations import Standing
 from .resolve import Address, Resolved
@@ -51,8 +53,9 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
     located = resolved.located
     assert isinstance(located, Located)
     arrays: dict[str, dict[Any, NDArray[np.float64]]] = {
-        role: {} for role in ("effect", "control", "clean", "positive_control", "denominator")
+        role: {} for role in ("effect", "control", "clean", "positive_control", "denominator", "companion")
     }
+    names = find_form(resolved.claim.expect.form).companions(resolved.claim)
     counts, left_out = _counting(resolved, values, absent)
     for address, keys in resolved.series.items():
         if address.arm in absent:
@@ -60,11 +63,15 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
         place, quantity = _place(address), _quantity(resolved, address)
 
         def series(name: str, keys: tuple[str, ...] = keys) -> NDArray[np.float64]:
-            return np.concatenate([values[key][name] for key in keys])[counts]
+            array = np.concatenate([values[key][name] for key in keys])[counts]
+            array.flags.writeable = False
+            return array
 
         arrays[address.role][place] = series(quantity)
         if address.role == "effect" and f"{quantity}{OF}" in values[keys[0]]:
             arrays["denominator"][place] = series(f"{quantity}{OF}")
+        if address.role == "effect":
+            arrays["companion"].update({(name, *place): series(name) for name in names if name in values[keys[0]]})
     rows = [
         (block.family, template, example)
         for block in resolved.blocks
@@ -86,6 +93,8 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
         sweep=resolved.sweep,
         dtype=located.spec.dtype,
         denominators=arrays["denominator"],
+        companions=arrays["companion"],
+        marks=_marks(resolved, values, absent),
         left_out=left_out,
     )
 
@@ -113,6 +122,17 @@ def _counting(
             keep = np.concatenate([values[key]["exact_match"] for key in keys]) > 0
             leave_out(keep, "the clean model does not answer them")
     return counts, left_out
+
+
+def _marks(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]]) -> dict[int, str]:
+    """Repetition -> digest of all that was measured in it, of all components."""
+    repeated = resolved.claim.metric.repeated
+    found: dict[int, Any] = {number: sha256() for number in range(1, repeated.times + 1)} if repeated else {}
+    for address, keys in resolved.series.items():
+        for key in keys if address.arm == "main" and "main" not in absent and found else ():
+            for name, numbers in sorted(values[key].items()):
+                found[resolved.runs[key].cell.seed].update(name.encode() + numbers.tobytes())
+    return {number: content.hexdigest() for number, content in found.items()}
 
 
 def _quantity(resolved: Resolved, address: Address) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..evaluators.cells import Cell, NotEvaluated, cell_key, cell_parts
-from ..evaluators.models.locate import Absent, Located, locate
+from ..evaluators.models.locate import Absent, Located, locate, untrained
 from ..evaluators.registry import find_version
 from ..evaluators.tasks import TaskError
 from ..specs.canonical import canonical, digest
@@ -22,9 +22,9 @@ from ..specs.interventions import label, word
 from ..specs.library import Library
 from ..specs.metrics.base import Metric
 from ..specs.model import Model
-from ..specs.sites import ALL_LAYERS, granularity_of
+from ..specs.sites import granularity_of, is_condition
 from ..specs.suite import Suite
-from .controls import Effect, control_runs
+from .controls import Effect, control_runs, positive_run
 from .grade.evidence import Ref, intervention_label
 from .grade.forms import FormError, find_form
 from .memo import BlockInfo, Memo
@@ -140,7 +140,20 @@ class Resolver:
         self._workspace = workspace
         self._located: dict[str, Located | Absent] = {}
         self._groups: dict[str, Group] = {}
-        self._runs: dict[tuple[str, Cell], Run] = {}
+        self._runs: dict[tuple[str, tuple[str, str, int]], tuple[Run, ...]] = {}
+        self._alike: dict[tuple[object, ...], tuple[dict[Address, tuple[str, ...]], dict[str, Run]]] = {}
+        self._estimands: dict[int, tuple[MeasuredClaim, str]] = {}
+
+    def renew(self, memo: Memo) -> None:
+        """Look at every file anew; what is named by its content stays."""
+        self._memo = memo
+        self._located.clear()
+
+    def estimand(self, claim: MeasuredClaim) -> str:
+        """The hash of what a claim measures."""
+        if id(claim) not in self._estimands:
+            self._estimands[id(claim)] = claim, claim.estimand_hash(*self.specs(claim))
+        return self._estimands[id(claim)][1]
 
     def specs(self, claim: MeasuredClaim) -> tuple[Model, Suite, Model | None]:
         """The claim's model and suite in full, and the other model of its metric, where it names one."""
@@ -151,20 +164,28 @@ class Resolver:
     def _model(self, named: str | Model) -> Model:
         return named if isinstance(named, Model) else self._library.model(named)
 
-    def resolve(self, claim: MeasuredClaim, draw: int) -> Resolved:
-        """The runs of a claim on one verification draw of its suite."""
-        model, suite, donor = self.specs(claim)
+    def resolve(self, claim: MeasuredClaim, draw: int, weights: int | None = None) -> Resolved:
+        """The runs of a claim on one verification draw of its suite; `weights`: on random ones of this seed."""
+        model, suite, _ = self.specs(claim)
         located = self._locate(model)
-        resolved = Resolved(claim, claim.estimand_hash(model, suite, donor), claim.bound_hash, draw, located)
+        if weights is not None and not isinstance(located, Absent):
+            located = untrained(located, weights)
+        resolved = Resolved(claim, self.estimand(claim), claim.bound_hash, draw, located)
         if isinstance(located, Absent):
-            resolved.absent["main"] = (located.reason, _how_to_get(located))
+            resolved.absent["main"] = (located.reason, _how_to_get(located) + _unbuilt(claim.metric.evaluator))
             return resolved
         try:
+            find_version(claim.metric.evaluator)
             resolved.sweep = claim.metric.sweep(located.frame)
             group = self._group(located, suite, draw, claim.metric)
             resolved.blocks, resolved.more = group.blocks, group.more
-            for address, run_group, cell in self._series(claim, group, resolved.sweep):
-                self._add(resolved, address, run_group, cell)
+            alike = _deciding(claim, group, resolved.sweep)
+            if alike in self._alike:
+                resolved.series, resolved.runs = self._alike[alike]
+            else:
+                for address, run_group, cell in self._series(claim, group, resolved.sweep):
+                    self._add(resolved, address, run_group, cell)
+                self._alike[alike] = resolved.series, resolved.runs
         except (NotEvaluated, FormError) as error:
             resolved.absent["main"] = (error.code, str(error))
         except TaskError as error:
@@ -178,16 +199,20 @@ class Resolver:
         """What fills each place of the evidence: (component, intervention, seed), measured in a group."""
         form, checks = find_form(claim.expect.form), self._group(group.located, group.suite, group.draw)
         yield Address("clean", "clean", "none", CLEAN, 0), checks, (CLEAN, "none", 0)
-        yield Address("positive_control", "positive_control", "zero", ALL_LAYERS, 0), checks, (ALL_LAYERS, "zero", 0)
+        check = positive_run(claim.positive_control, group.located)
+        place = Address("positive_control", "positive_control", check.intervention, check.site, 0)
+        yield place, group if check.own else checks, (check.site, check.intervention, check.seed)
         effects = form.effects(claim, sweep)
+        numbers = range(1, claim.metric.repeated.times + 1) if claim.metric.repeated else (None,)
         for arm, value in _values(claim):
-            for effect in _at(effects, value):
+            for effect in (each for number in numbers for each in _at(effects, value, number)):
                 name = label(effect.intervention, effect.seed)
                 cell = effect.site, effect.intervention, effect.seed
                 yield Address("effect", arm, name, effect.site, 0), group, cell
         stand_ins = _at(form.controls(claim, sweep), claim.counterfactual)
         for run in control_runs(claim.control, group.located, stand_ins, sweep):
-            other = self._group(run.model, group.suite, group.draw, claim.metric)
+            same = run.model is group.located
+            other = group if same else self._group(run.model, group.suite, group.draw, claim.metric)
             name = label(run.effect.intervention, run.effect.seed)
             cell = run.site or run.effect.site, run.intervention, run.seed
             yield Address("control", "control", name, run.effect.site, run.draw), other, cell
@@ -195,17 +220,12 @@ class Resolver:
     def _add(self, resolved: Resolved, address: Address, group: Group, what: tuple[str, str, int]) -> None:
         if address in resolved.series:
             return
-        runs = [self._run(group, Cell(block.family, *what), block) for block in group.blocks]
+        runs = self._runs.get((group.key, what))
+        if runs is None:
+            runs = tuple(_run(group, Cell(block.family, *what), block) for block in group.blocks)
+            self._runs[group.key, what] = runs
         resolved.series[address] = tuple(run.key for run in runs)
         resolved.runs.update((run.key, run) for run in runs)
-
-    def _run(self, group: Group, cell: Cell, block: BlockInfo) -> Run:
-        known = self._runs.get((group.key, cell))
-        if known is None:
-            evaluator = (group.evaluator, group.version)
-            parts = cell_parts(cell, group.located.parts, block.digest, group.pool, evaluator, group.more)
-            known = self._runs[group.key, cell] = Run(cell_key(parts), parts, cell, group)
-        return known
 
     def _group(self, located: Located, suite: Suite, draw: int, metric: Metric | None = None) -> Group:
         evaluator, blocks = metric.evaluator if metric else CHECKS, self._memo.blocks(suite, located, draw)
@@ -237,22 +257,45 @@ def _how_to_get(absent: Absent) -> str:
     return f"{absent.message}; `{absent.command}` fetches them{size}" if absent.command else absent.message
 
 
+def _deciding(claim: MeasuredClaim, group: Group, sweep: tuple[str, ...]) -> tuple[object, ...]:
+    """What decides which runs a claim needs: claims that differ in their bound alone share them."""
+    form = find_form(claim.expect.form)
+    values = tuple((arm, word(value), getattr(value, "seed", 0)) for arm, value in _values(claim))
+    said = repr((claim.control, claim.positive_control, claim.metric.repeated))
+    return group.key, sweep, values, said, form.effects(claim, sweep), form.controls(claim, sweep)
+
+
+def _run(group: Group, cell: Cell, block: BlockInfo) -> Run:
+    evaluator = (group.evaluator, group.version)
+    parts = cell_parts(cell, group.located.parts, block.digest, group.pool, evaluator, group.more)
+    return Run(cell_key(parts), parts, cell, group)
+
+
+def _unbuilt(evaluator: str) -> str:
+    try:
+        find_version(evaluator)
+    except NotEvaluated as error:
+        return f"; and {error}"
+    return ""
+
+
 def _values(claim: MeasuredClaim) -> Iterator[tuple[str, object]]:
     yield "main", claim.counterfactual
     for value in claim.robustness:
         yield f"robustness.{intervention_label(value)}", value
 
 
-def _at(refs: tuple[Ref, ...], value: object) -> tuple[Effect, ...]:
-    """The effects a form refers to, where the claim's own value is `value`."""
-    own = word(value)
-    return tuple(
-        Effect(ref.intervention or own, 0 if ref.intervention else getattr(value, "seed", 0), ref.site) for ref in refs
-    )
+def _at(refs: tuple[Ref, ...], value: object, repetition: int | None = None) -> tuple[Effect, ...]:
+    """The effects a form refers to, where the claim's own value is `value`; a repetition's number is its seed."""
+    own, seed = word(value), getattr(value, "seed", 0)
+    seeds = (seed, 0) if repetition is None else (repetition, repetition)
+    return tuple(Effect(ref.intervention or own, seeds[bool(ref.intervention)], ref.site) for ref in refs)
 
 
 def _kind(component: str) -> str:
-    """`layer`, `head@last`: what of a model a component is, and at which tokens."""
+    """`layer`, `head@last`: what of a model a component is, and at which tokens; of a condition its name."""
+    if is_condition(component):
+        return component
     _, at, positions = component.partition("@")
     return granularity_of(component) + at + positions
 

@@ -9,7 +9,8 @@ f has, under any intervention,
     positive   exp(x)        signed   x        part   x d of d, with d lognormal
     event      1 with probability p_t, which is beta-distributed around the family's rate, and that around m
 
-Half the variance of b is of the component under any intervention, half of the one intervention. In a `fixed` world the
+Half the variance of b is of the component under any intervention, half of the one intervention. In a repetition (a
+training, a session) every number of a component is off by what is the repetition's own. In a `fixed` world the
 families' own a sum to zero (events: their rates have the mean m). A draw of the control has control * m in place of m,
 and a level of its own. All follows from the world's seed and the names of things: a cell is the same alone or not.
 """
@@ -20,12 +21,13 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
-from ..specs.canonical import digest
 from ..specs.metrics.simulated import World
 from .cells import OF, Cell, CellResult
 from .models.load import LoadedModel
@@ -44,43 +46,63 @@ class Simulated:
     def measure(self, model: LoadedModel, materials: Materials, cells: Sequence[Cell]) -> Iterator[CellResult]:
         """Yield one result a cell; the model is not asked."""
         world, families = World.model_validate(materials.settings["world"]), [b.family for b in materials.blocks]
-        drawn = {block.family: Drawn(world, block, families) for block in materials.blocks}
+        name, quantity = model.located.spec.model or "", materials.settings.get("quantity")
+        drawn = {block.family: Drawn(world, block, families, name) for block in materials.blocks}
         for cell in cells:
             start = time.perf_counter()
-            values = drawn[cell.family].values(cell)
+            values = drawn[cell.family].values(cell, quantity)
             yield CellResult(cell, values, time.perf_counter() - start)
 
 
 class Drawn:
     """The numbers of one block of a world."""
 
-    def __init__(self, world: World, block: Block, families: Sequence[str]) -> None:
+    def __init__(self, world: World, block: Block, families: Sequence[str], model: str = "") -> None:
         self._world, self._family, self._families = world, block.family, families
+        self._model, self._effects = (model if world.models else ""), world.models.get(model, world.effects)
         names = list(dict.fromkeys(example.template for example in block.examples))
         self._template = np.array([names.index(example.template) for example in block.examples])
         self._common = world.common * self._random("common").standard_normal(len(names))
-        self._of_family, self._of_site = cache(self._family_effect), cache(partial(self._tailed, "templates"))
+        self.of_family, self._of_site = cache(self._family_effect), cache(partial(self._tailed, "templates"))
         self._chances = cache(self._probabilities)
 
-    def values(self, cell: Cell) -> dict[str, list[float]]:
-        """Every quantity, of which a claim reads one."""
+    def values(self, cell: Cell, quantity: str | None = None) -> dict[str, list[float]]:
+        """The quantity and what goes with it; None: every one."""
         world, own = self._world, [cell.site, cell.intervention, cell.seed]
         drawn, n = cell.intervention == "matched_norm_noise", len(self._template)
-        effect = world.effects[cell.site] * (world.control[cell.site] if drawn else 1)
-        level = world.draws * self._random("level", cell.site, cell.seed, family="").standard_normal() if drawn else 0
+        effect = self._effects[cell.site] * (world.control[cell.site] if drawn else 1)
+        level = self._level(cell, drawn)
         random = self._random("examples", *own)
-        x = self._of_family(cell.site) + (self._common + self._of_templates(cell))[self._template]
+        x = self.of_family(cell.site) + (self._common + self._of_templates(cell))[self._template]
         x = x + level + world.items * random.standard_normal(n)
         whole = np.exp(1 + 0.3 * random.standard_normal(n))
-        chance = self._chances(effect, cell.site)[self._template]
         values = {
             "positive": np.exp(math.log(max(effect, LEAST)) + x),
             "signed": effect + x,
             "part": (effect + x) * whole,
             f"part{OF}": whole,
-            "event": (random.random(n) < chance).astype(float),
         }
-        return {name: numbers.tolist() for name, numbers in values.items()}
+        if quantity in ("event", None):
+            chance = self._chances(self._rate(cell, effect, drawn), cell.site)[self._template]
+            values["event"] = (random.random(n) < chance).astype(float)
+        if cell.site in world.parameters:
+            values["parameters"] = np.full(n, float(world.parameters[cell.site]))
+        wanted = values if quantity is None else (quantity, quantity + OF, "parameters", world.beside)
+        return {name: numbers.tolist() for name, numbers in values.items() if name in wanted}
+
+    def _level(self, cell: Cell, drawn: bool) -> float:
+        """How far off a draw of the control, or a repetition, is as a whole."""
+        repeated = self._world.repeated
+        spread = self._world.draws if drawn else repeated.spread if repeated else 0.0
+        name = "level" if drawn else f"repetition {cell.intervention}"
+        return spread * float(self._random(name, cell.site, cell.seed, family="").standard_normal())
+
+    def _rate(self, cell: Cell, mean: float, drawn: bool) -> float:
+        """The rate of events in a repetition."""
+        if drawn or self._world.repeated is None:
+            return mean
+        random = self._random("repeated rate", cell.site, cell.intervention, cell.seed, family="")
+        return _beta(random, mean, self._world.repeated.spread)
 
     def _family_effect(self, site: str) -> float:
         each = {f: float(self._random("family", site, family=f).standard_normal()) for f in self._families}
@@ -112,7 +134,19 @@ class Drawn:
 
     def _random(self, *names: Any, family: str | None = None) -> np.random.Generator:
         where = self._family if family is None else family
-        return np.random.default_rng(int(digest("world", [self._world.seed, where, *names])[:16], 16))
+        content = repr((self._world.seed, self._model, where, names)).encode()
+        return np.random.Generator(np.random.PCG64(_Hashed(content)))  # type: ignore[arg-type]
+
+
+class _Hashed(ISeedSequence):
+    """A seed that is hashed already."""
+
+    def __init__(self, content: bytes) -> None:
+        self._digest = sha256(content).digest()
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        """As many words of the digest; PCG64 asks for four of 64 bits."""
+        return np.frombuffer(self._digest, dtype=dtype)[:n_words]
 
 
 def _beta(random: np.random.Generator, mean: float, spread: float) -> float:

@@ -37,9 +37,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise TypeError("a mapping that is hashed needs string keys")
-        return {key: plain(value[key]) for key in sorted(value)}
+        return {key: each if type(each := value[key]) is str else plain(each) for key in sorted(value)}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [item if type(item) is str else plain(item) for item in value]
     raise TypeError(f"{type(value).__name__} cannot be hashed: it has no canonical form")
 
 

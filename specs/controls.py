@@ -55,9 +55,31 @@ class RandomComponent(DrawnControl):
     """Distinct components, of which the sweep must have so many beside the claim's own."""
 
 
+@kind("control")
+class WrongLayer(DrawnControl):
+    """The same intervention at components of the same kind in other layers: the claim's own layer must matter."""
+
+    kind: Literal["wrong_layer"]
+    """wrong_layer"""
+    draws: Draws = 20
+    """Distinct components, of which the sweep must have so many of this kind, at the same tokens, in other layers."""
+
+
 @kind("positive_control")
 class SkipAllLayers(Spec):
     """Every decoder layer is skipped at once: a metric that does not move under this is dead."""
 
     kind: Literal["skip_all_layers"] = "skip_all_layers"
     """skip_all_layers"""
+
+
+@kind("positive_control")
+class ResampleAllLayers(Spec):
+    """Every decoder layer's update is the one another prompt has there, all at once.
+
+    A milder test than skipping: all that is written to the residual stream is of this model's own making, only of
+    another prompt. A metric that does not move under this cannot tell prompts apart.
+    """
+
+    kind: Literal["resample_all_layers"]
+    """resample_all_layers"""

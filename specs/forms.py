@@ -9,11 +9,16 @@ from pydantic import ConfigDict, Field, model_validator
 from . import interventions, metrics  # noqa: F401 - doses are interventions, some of which metrics bring along
 from .base import Many, Spec
 from .forms_composite import Composite, Migration, Stability
+from .forms_conditions import Correlation, SpreadRatio
+from .forms_paired import Paired, Scope, Side
+from .forms_repeated import Efficiency, Speed
 from .kinds import kind, one_of
-from .sites import SiteLabel, SitePattern
+from .sites import EffectLabel
 
 __all__ = [
     "Composite",
+    "Correlation",
+    "Efficiency",
     "Equality",
     "Interaction",
     "Migration",
@@ -26,16 +31,14 @@ __all__ = [
     "Ratio",
     "Scope",
     "Side",
+    "Speed",
+    "SpreadRatio",
     "Stability",
     "Threshold",
     "TopComponent",
 ]
 
-Scope = Literal["in_suite", "beyond_suite"]
-"""in_suite: over new prompts of these families. beyond_suite: in more than half of all families like these."""
-
 _ONE_BOUND = ConfigDict(json_schema_extra={"oneOf": [{"required": ["at_least"]}, {"required": ["at_most"]}]})
-_ONE_MARGIN = ConfigDict(json_schema_extra={"oneOf": [{"required": ["difference"]}, {"required": ["factor"]}]})
 
 
 @kind("expect")
@@ -44,7 +47,7 @@ class TopComponent(Spec):
 
     form: Literal["top_component"]
     """top_component"""
-    component: SiteLabel
+    component: EffectLabel
     """The site that is claimed to be on top."""
     scope: Scope = "in_suite"
     """How far the claim reaches."""
@@ -58,7 +61,7 @@ class Threshold(Spec):
 
     form: Literal["threshold"]
     """threshold"""
-    component: SiteLabel
+    component: EffectLabel
     """The site."""
     at_least: float | None = None
     """Lower bound, in the quantity's unit."""
@@ -70,23 +73,6 @@ class Threshold(Spec):
     @model_validator(mode="after")
     def _one_bound(self) -> Threshold:
         _one_of_two(self, "a threshold")
-        return self
-
-
-class Side(Spec):
-    """One side of a ratio: a site, or the mean over the sites of every layer (`L*.mlp`)."""
-
-    component: SitePattern
-    """The site or sites."""
-    intervention: Literal["zero", "mean", "resample", "noise", "residual_zero"] | None = None
-    """Instead of the counterfactual's; residual_zero is the artefact, allowed only here."""
-
-    @model_validator(mode="after")
-    def _artefact_of_layers(self) -> Side:
-        if self.intervention == "residual_zero" and "." in self.component:
-            raise ValueError(
-                "residual_zero zeroes a decoder layer's whole output; its component is a layer, such as L3"
-            )
         return self
 
 
@@ -126,7 +112,7 @@ class Rank(Spec):
 
     form: Literal["rank"]
     """rank"""
-    component: SiteLabel
+    component: EffectLabel
     """The site that is claimed to be near the top."""
     within: Annotated[int, Field(ge=2)]
     """k; for 1 there is the form top_component."""
@@ -144,9 +130,9 @@ class Monotone(Spec):
 
     form: Literal["monotone"]
     """monotone"""
-    components: Annotated[Many[SiteLabel], Field(min_length=4)] | None = None
+    components: Annotated[Many[EffectLabel], Field(min_length=4)] | None = None
     """The sites in the order that is claimed, such as layers; 6 are the least for High, 4 for Medium."""
-    site: SiteLabel | None = None
+    site: EffectLabel | None = None
     """Instead of components: the one site at which doses are compared."""
     doses: Annotated[Many[one_of("intervention")], Field(min_length=4)] | None = None  # type: ignore[valid-type]
     """Interventions of one kind in the order that is claimed, such as steering strengths. The counterfactual is one of
@@ -176,7 +162,7 @@ class Interaction(Spec):
 
     form: Literal["interaction"]
     """interaction"""
-    components: Annotated[Many[SiteLabel], Field(min_length=2, max_length=8)]
+    components: Annotated[Many[EffectLabel], Field(min_length=2, max_length=8)]
     """The sites that are intervened on at once, and each alone: two layers that back each other up, say."""
     at_least: Annotated[float, Field(gt=0)] | None = None
     """k: above 1, each stands in for the others (super-additive)."""
@@ -195,33 +181,8 @@ class Interaction(Spec):
         return self
 
 
-class _Paired(Spec):
-    """Two effects, compared template by template, and the margin between them."""
-
-    model_config = _ONE_MARGIN
-
-    test: Side
-    """The effect in question."""
-    reference: Side
-    """What it is compared with, on the same examples."""
-    difference: Annotated[float, Field(gt=0)] | None = None
-    """The margin, in the quantity's unit, of a quantity that is compared as it is."""
-    factor: Annotated[float, Field(gt=1)] | None = None
-    """The margin, as a factor, of a quantity that is compared on the log scale (KL)."""
-    scope: Scope = "in_suite"
-    """How far the claim reaches."""
-
-    @model_validator(mode="after")
-    def _one_margin(self) -> _Paired:
-        if (self.difference is None) == (self.factor is None):
-            raise ValueError("the margin is exactly one of difference and factor")
-        if self.test == self.reference:
-            raise ValueError("test and reference are the same effect")
-        return self
-
-
 @kind("expect")
-class Equality(_Paired):
+class Equality(Paired):
     """Two effects are the same but for a stated margin, in either direction."""
 
     form: Literal["equality"]
@@ -229,7 +190,7 @@ class Equality(_Paired):
 
 
 @kind("expect")
-class NonInferiority(_Paired):
+class NonInferiority(Paired):
     """One effect falls short of another by less than a stated margin."""
 
     form: Literal["non_inferiority"]
@@ -254,7 +215,7 @@ class Null(_Rate):
 
     form: Literal["null"]
     """null, in quotes"""
-    component: SiteLabel
+    component: EffectLabel
     """The site."""
     at_most: Annotated[float, Field(gt=0, le=0.5)]
     """eps: .05 needs 104 templates without a single event, .02 needs 263. A rate of 0 is no claim."""
@@ -270,7 +231,7 @@ class Proportion(_Rate):
 
     form: Literal["proportion"]
     """proportion"""
-    component: SiteLabel
+    component: EffectLabel
     """The site."""
     at_least: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Least rate."""

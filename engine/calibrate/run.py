@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import chain, islice
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
-from ...specs.library import Library
+from ...specs.claim import CompositeClaim
 from ..audit import Audit, Options, Silent
+from ..gather import gather, missing_arms
 from ..grade import Verdict
 from ..workspace import Workspace
-from .worlds import SIZES, Known
+from .naive import RULES, judge, judge_all
+from .warm import Warm, write
+from .worlds import Known
 
-AT_ONCE = 60
-"""Claims of one workspace and ledger, which is deleted when they are graded."""
+AT_ONCE = 100
+"""Documents of one workspace and ledger, which is deleted when they are graded."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Graded:
 
     known: Known
     verdict: Verdict
+    naive: Mapping[str, bool] = field(default_factory=dict)
+    """Naive rule -> whether it calls the claim true, on the same evidence."""
 
 
 def graded(claims: Iterable[Known], processes: int = 1) -> Iterator[Graded]:
@@ -40,31 +45,47 @@ def graded(claims: Iterable[Known], processes: int = 1) -> Iterator[Graded]:
 
 
 def _batches(claims: Iterator[Known]) -> Iterator[tuple[Known, ...]]:
-    while some := tuple(islice(claims, AT_ONCE)):
-        yield some
+    """As many as together have AT_ONCE documents, or one that has more."""
+    some: list[Known] = []
+    for known in claims:
+        if some and sum(len(each.documents) for each in some) + len(known.documents) > AT_ONCE:
+            yield tuple(some)
+            some = []
+        some.append(known)
+    if some:
+        yield tuple(some)
 
 
 def _audited(claims: Sequence[Known]) -> list[Graded]:
+    wanted = [(d["model"], d["suite"]) for known in claims for d in known.documents if "model" in d]
     with tempfile.TemporaryDirectory() as folder:
-        return _in(Path(folder), claims)
+        return audited(_warm().workspace(Path(folder), wanted), claims)
 
 
-def _in(root: Path, claims: Sequence[Known]) -> list[Graded]:
-    for templates in SIZES:
-        _write(root / "specs" / "library" / "suites", f"simulated-{templates}", _suite(templates))
-    for known in claims:
-        _write(root / "claims", str(known.document["claim"]), known.document)
-    workspace = Workspace(root, root / "claims", root / ".mi-atlas" / "ledger.duckdb")
-    verdicts = Audit(workspace, Options(calibration=True, processes=1), Silent()).run().verdicts
-    return [Graded(known, verdicts[known.document["claim"]]) for known in claims]
+@cache
+def _warm() -> Warm:
+    return Warm()
 
 
-def _suite(templates: int) -> dict[str, object]:
-    families = list(Library().suite("main-12").families or ())
-    return {"suite": f"simulated-{templates}", "families": families, "templates": templates, "items": templates}
+def audited(workspace: Workspace, claims: Sequence[Known]) -> list[Graded]:
+    """Write the claims into a workspace that has no others, audit them all, and ask the naive rules."""
+    for document in chain.from_iterable(known.documents for known in claims):
+        write(workspace.claims, str(document["claim"]), document)
+    audit = Audit(workspace, Options(calibration=True, processes=1), Silent())
+    verdicts = audit.run().verdicts
+    with audit.ledger.reading():
+        naive = {name: _naive(audit, name) for name in audit.resolved}
+    for name, loaded in audit.claims.items():
+        if isinstance(loaded.claim, CompositeClaim):
+            naive[name] = judge_all(loaded.claim, [naive[part] for part in loaded.claim.expect.claims])
+    names = [str(known.document["claim"]) for known in claims]
+    return [Graded(known, verdicts[name], naive[name]) for known, name in zip(claims, names, strict=True)]
 
 
-def _write(folder: Path, name: str, document: object) -> None:
-    path = folder / f"{name}.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1), encoding="utf-8")
+def _naive(audit: Audit, name: str) -> dict[str, bool]:
+    resolved = audit.resolved[name]
+    absent, standing = missing_arms(resolved, audit.failures), audit.standing(resolved)
+    if "main" in absent or "clean" in absent or standing is None:
+        return dict.fromkeys(RULES, False)
+    evidence = gather(resolved, audit.ledger.values(resolved.keys), absent, standing)
+    return judge(resolved.claim, evidence)

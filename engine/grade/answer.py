@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .inference import FAMILY_ALPHA, Layout, Mean, Sample, more_than_half, needed
+from .inference import FAMILY_ALPHA, Layout, Mean, Sample, more_than_half, needed, sample_of
 from .question import Question, Scale
 
 if TYPE_CHECKING:
@@ -68,6 +68,10 @@ class Answer:
         """An oriented value as a person reads it."""
         return self.scale.shown(self.scale.sign * oriented)
 
+    def reached(self, drawn: float) -> float:
+        """What a typical control draw does, as a person reads it."""
+        return drawn / self.scale.per
+
     def needed(self, alpha: float) -> int | None:
         """Units that would decide with 80 % power at an alpha, if things stay as they look."""
         distance = self.value - self.scale.sign * self.scale.bound
@@ -91,8 +95,10 @@ def answer(question: Question, layout: Layout, beyond: bool, alphas: Alphas) -> 
     k = 1 these are intersection-union and Bonferroni. Source: Benjamini & Heller 2008 (partial conjunction).
     """
     scale, k, must = question.scale, 1 + question.spare, len(question.names) - question.spare
-    sample = Sample(scale.sign * question.units, layout)
-    mean = sample.between if beyond else sample.guarded
+    sample = sample_of(scale.sign * question.units, layout)
+    mean, n_units = (sample.between if beyond else sample.guarded), len(sample.units)
+    if question.levels is not None:
+        mean, n_units = mean.widened(scale.sign * question.levels), len(question.levels)
     bound, against = scale.sign * scale.bound, scale.sign * scale.against
     p_mean = min(k * float(np.sort(mean.below(bound))[-k]), 1.0)
     counts = _families(sample, question, bound, against) if beyond else (0, 0)
@@ -104,7 +110,7 @@ def answer(question: Question, layout: Layout, beyond: bool, alphas: Alphas) -> 
     return Answer(
         scale=scale,
         beyond=beyond,
-        n_units=families if beyond else len(sample.units),
+        n_units=families if beyond else n_units,
         p_for=more_than_half(counts[0], families) if beyond else p_mean,
         p_mean=p_mean,
         p_against=more_than_half(counts[1], families) if beyond else float(np.sort(p_allowed)[k - 1]),

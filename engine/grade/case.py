@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...specs.interventions import label
 from .answer import Alphas, Answer
-from .degenerate import dead_positive_control
+from .degenerate import dead_positive_control, sign_symmetric
 from .evidence import Evidence, Ref, intervention_label
 from .forms import find_form
 from .question import Arm, Fault
 from .rates import CountTable, distinct_counts, usable_counts
+from .repeated import averaged, independent
 from .replicates import distinct
 from .specificity import Specificity, specificity, usable_draws
-from .table import Table, usable
+from .table import Table, table_of, usable
 
 if TYPE_CHECKING:
     from ...specs.claim import MeasuredClaim
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 LEAST_TEMPLATES, LEAST_TEMPLATES_A_FAMILY = 30, 10
 LEAST_FAMILIES, LEAST_TEMPLATES_BEYOND = 12, 3
+LEAST_RECORDED = 6
 POST_HOC_ALPHA = 0.025
 
 
@@ -66,15 +69,25 @@ def read(claim: MeasuredClaim, evidence: Evidence) -> Case | tuple[Fault, Table 
         FormError: the claim cannot be decided on this model.
     """
     form = find_form(claim.expect.form)
-    swept = evidence.sweep
+    swept, repeated = evidence.sweep, claim.metric.repeated
     own = intervention_label(claim.counterfactual)
     refs = form.effects(claim, swept)
-    if fault := _unreadable(evidence, refs, own) or _no_denominators(claim, evidence, refs, own):
+    if fault := _unreadable(claim, evidence, refs, own):
         return fault, None
-    table = CountTable(evidence) if form.COUNTS else Table(evidence)
+    if repeated and claim.expect.scope != "in_suite":
+        return Fault("in_suite_only", f"{repeated.what} are compared over new prompts of these families only"), None
+    table = table_of(CountTable if form.COUNTS else Table, evidence)
     main = Arm(claim, swept, table, own)
     beyond = claim.expect.scope == "beyond_suite"
-    if fault := too_few(table, beyond) or form.degenerate(main):
+    if fault := _too_few_recorded(table) if evidence.origin == "recorded" else too_few(table, beyond):
+        return fault, table
+    if repeated:
+        numbers = independent(main, refs, repeated, evidence.marks, form.COUNTS)
+        if isinstance(numbers, Fault):
+            return numbers, table
+        main = replace(main, repetitions=numbers)
+    one_sided = claim.metric.quantity not in claim.metric.BOTH_SIGNS
+    if fault := (one_sided and sign_symmetric(table, evidence.effects)) or _degenerate(form, main):
         return fault, table
     case = Case(
         claim,
@@ -111,26 +124,34 @@ def too_few(table: Table, beyond: bool) -> Fault | None:
     return None
 
 
-def _unreadable(evidence: Evidence, refs: tuple[Ref, ...], own: str) -> Fault | None:
+def _too_few_recorded(table: Table) -> Fault | None:
+    """Of recorded means, one a family, over which a t is taken."""
+    if table.n_templates >= LEAST_RECORDED:
+        return None
+    return Fault("too_few_units", f"needs n = {LEAST_RECORDED} recorded families or prompts; has {table.n_templates}")
+
+
+def _unreadable(claim: MeasuredClaim, evidence: Evidence, refs: tuple[Ref, ...], own: str) -> Fault | None:
     """Series of an arm that are not there, or hold something else than numbers."""
     if not evidence.examples and evidence.left_out:
         gone = "; ".join(f"{count}: {why}" for why, count in evidence.left_out.items())
         return Fault("no_examples", f"no example counts ({gone})")
-    for ref in refs:
-        label = ref.intervention or own
-        values = evidence.effects.get((label, ref.site))
-        if values is None or not len(values):
-            return Fault("not_measured", f"no values for {label} at {ref.site}")
-        if not np.isfinite(values).all():
-            return Fault("not_finite", f"{label} at {ref.site} holds values that are no numbers")
+    repeated, share = claim.metric.repeated, claim.metric.kind.scale == "share"
+    for number in range(1, repeated.times + 1) if repeated else (0,):
+        for ref in refs:
+            place = label(ref.intervention or own, number), ref.site
+            values = evidence.effects.get(place)
+            if values is None or not len(values):
+                return Fault("not_measured", f"no values for {place[0]} at {ref.site}")
+            if not np.isfinite(values).all():
+                return Fault("not_finite", f"{place[0]} at {ref.site} holds values that are no numbers")
+            if share and place not in evidence.denominators:
+                return Fault("not_measured", f"nothing says what {claim.metric.quantity} is a share of")
     return None
 
 
-def _no_denominators(claim: MeasuredClaim, evidence: Evidence, refs: tuple[Ref, ...], own: str) -> Fault | None:
-    places = [(ref.intervention or own, ref.site) for ref in refs]
-    if claim.metric.kind.scale != "share" or all(place in evidence.denominators for place in places):
-        return None
-    return Fault("not_measured", f"nothing says what {claim.metric.quantity} is a share of")
+def _degenerate(form: Form, arm: Arm) -> Fault | None:
+    return next(filter(None, map(form.degenerate, arm.each())), None)
 
 
 def _missing(case: Case, arm: str, there: bool) -> bool:
@@ -152,20 +173,16 @@ def _read_checks(case: Case) -> None:
 def _read_robustness(case: Case, refs: tuple[Ref, ...]) -> None:
     arms = {case.main.own: case.main}
     for value in case.claim.robustness:
-        label = intervention_label(value)
-        name, arm = f"robustness.{label}", replace(case.main, own=label)
-        there = any((ref.intervention or label, ref.site) in case.evidence.effects for ref in refs)
+        own = intervention_label(value)
+        name, arm = f"robustness.{own}", replace(case.main, own=own)
+        there = any(one.place(ref) in case.evidence.effects for one in arm.each() for ref in refs)
         if _missing(case, name, there):
             continue
-        if fault := (
-            _unreadable(case.evidence, refs, label)
-            or _no_denominators(case.claim, case.evidence, refs, label)
-            or case.form.degenerate(arm)
-        ):
+        if fault := _unreadable(case.claim, case.evidence, refs, own) or _degenerate(case.form, arm):
             case.faults[name] = fault
             continue
-        arms[label] = arm
-        case.robustness[label] = case.form.answer(arm, case.beyond, case.alphas)
+        arms[own] = arm
+        case.robustness[own] = case.form.answer(arm, case.beyond, case.alphas)
     cells = np.stack([np.concatenate([arm.series(ref) for ref in refs]) for arm in arms.values()])
     kept = {list(arms)[index] for index in (distinct_counts if case.form.COUNTS else distinct)(cells)}
     case.repeats = set(arms) - kept
@@ -174,15 +191,16 @@ def _read_robustness(case: Case, refs: tuple[Ref, ...]) -> None:
 def _read_control(case: Case) -> None:
     form, arm, control = case.form, case.main, case.evidence.control
     refs = form.controls(case.claim, arm.sweep)
-    numbers = sorted(set.intersection(*({key[2] for key in control if key[:2] == arm.place(ref)} for ref in refs)))
+    numbers = sorted(set.intersection(*({key[2] for key in control if key[:2] == arm.drawn(ref)} for ref in refs)))
     if _missing(case, "control", bool(numbers)):
         return
     draws: list[int] | Fault = (usable_counts if form.COUNTS else usable_draws)(arm, refs, numbers)
     result: Any = draws
     if not isinstance(draws, Fault):
-        effect, drawn = form.control(arm, draws)
-        scale = form.question(arm).scale
-        result = specificity(effect, drawn, scale, case.claim.control.ratio, arm.table.layout, case.beyond)
+        kept, ratio = draws, case.claim.control.ratio
+        effect, drawn, levels = averaged(arm, lambda one: form.control(one, kept))
+        scale = form.asked(arm).scale
+        result = specificity(effect, drawn, scale, ratio, arm.table.layout, case.beyond, levels)
     if isinstance(result, Fault):
         case.faults["control"] = result
     else:

@@ -15,6 +15,7 @@ FLOORED = 0.10
 
 CODES = {
     "steps": "too_few_steps",
+    "number of conditions": "too_few_conditions",
     "scope": "beyond_suite",
     "effect": "inconclusive_at_high",
     "control": "control_inconclusive",
@@ -85,6 +86,8 @@ def _values(case: Case) -> Condition:
     read = [value for value in case.claim.robustness if intervention_label(value) in case.robustness]
     own = [case.claim.counterfactual, *(value for value in read if intervention_label(value) not in case.repeats)]
     names = list(dict.fromkeys(str(value.intervention) for value in own))
+    if repeated := case.claim.metric.repeated:
+        return Condition("intervention values", True, f"{len(case.main.repetitions)} {repeated.what} are compared")
     if len(names) > 1:
         return Condition("intervention values", True, f"{several(names)} are read")
     return Condition("intervention values", False, f"only one intervention value ({names[0]}); High needs two")

@@ -5,6 +5,7 @@ Each form says which of these checks are its own. Imported only when grading.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,6 +56,39 @@ def cascade(components: Floats) -> Fault | None:
 def identical(one: Floats, other: Floats) -> bool:
     """Whether two series (n,) are the same measurement."""
     return len(distinct(np.stack([one, other]))) == 1
+
+
+def sign_symmetric(table: Table, places: Iterable[tuple[str, str]]) -> Fault | None:
+    """A push and its opposite have the same effect, example by example: its sign was lost, as under an absolute value.
+
+    `places` are intervention labels and sites. Opposite are steer(4) and steer(-4), and to steer(4) anti(4). Values of
+    0 and 1 may well agree.
+    """
+    pushes = {(_pushed(label), site): (label, site) for label, site in places}
+    for (push, site), place in pushes.items():
+        other = pushes.get((push.replace("(-", "("), site)) if "(-" in push else None
+        if other is None:
+            continue
+        one, back = table.series(other), table.series(place)
+        if not np.isin(one, (-1.0, 0.0, 1.0)).all() and identical(one, back):
+            what = f"{other[0]} and {place[0]} at {site} have the same effect in every example"
+            return Fault("degenerate_sign_symmetric", f"{what}: the sign makes no difference, so it may not have acted")
+    return None
+
+
+def _pushed(label: str) -> str:
+    """`anti(4)` is `steer(-4)`."""
+    return label.replace("anti(", "steer(-", 1) if label.startswith("anti(") else label
+
+
+def ceiling(one: Floats, other: Floats, enough: int | None) -> Fault | None:
+    """Two scores (n,) that are one value throughout, so that nothing tells them apart; so many templates would."""
+    both = np.concatenate([one, other])
+    if np.ptp(both) > 0:
+        return None
+    where = f"both are {both[0]:g} in every template, at their {'ceiling' if both[0] > 0 else 'floor'}"
+    remedy = f"about n = {enough} templates would decide" if enough else "no practical n would decide"
+    return Fault("ceiling", f"{where}, where they cannot differ; {remedy}")
 
 
 def dead_denominators(table: Table, values: Floats, side: str = "denominator") -> Fault | None:

@@ -64,6 +64,10 @@ class Evidence:
     """Number format the model ran in, such as float32."""
     denominators: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
     """Of a share: place of an effect -> what its values are a share of."""
+    companions: Mapping[tuple[str, str, str], Floats] = field(default_factory=dict)
+    """(name, intervention label, site label) -> another number of the same runs, for forms that ask for it."""
+    marks: Mapping[int, str] = field(default_factory=dict)
+    """Repetition (training, session) -> digest of all that was measured in it: equal ones are one."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Why examples do not count -> how many of the suite's."""
 

@@ -54,21 +54,31 @@ def share_of_families(answer: Answer) -> str:
 
 def units(case: Case) -> str:
     """`n = 120 templates`, `n = 12 families`."""
-    return f"n = {case.answer.n_units} {'families' if case.beyond else 'templates'}"
+    return f"n = {case.answer.n_units} {_unit(case)}"
 
 
 def control_phrase(case: Case) -> str:
     """`matched_norm_noise reaches 0.13x of it`; a signed quantity is given in its unit."""
     assert case.control is not None
     scale = case.answer.scale
-    reached = quantity(case.control.reached / scale.per, "x" if scale.logarithmic else scale.unit)
+    reached = quantity(case.answer.reached(case.control.reached), "x" if scale.logarithmic else scale.unit)
     return f"{case.claim.control.kind} reaches {reached}{' of it' if scale.logarithmic else ''}"
 
 
-def wanted(count: int | None, case: Case) -> str:
+def wanted(count: int | None, case: Case, control: bool = False) -> str:
     """`about n = 240 templates would decide`."""
-    kind = "families" if case.beyond else "templates"
-    return f"about n = {count} {kind} would decide" if count else "no practical n would decide"
+    return f"about n = {count} {_unit(case, control)} would decide" if count else "no practical n would decide"
+
+
+def _unit(case: Case, control: bool = False) -> str:
+    """Of replication: templates, families, training seeds, what the form counts; that of its control is no other."""
+    if case.evidence.origin == "recorded":
+        return "recorded means"
+    if case.form.UNIT and not control:
+        return case.form.UNIT
+    if repeated := case.claim.metric.repeated:
+        return str(repeated.what)
+    return "families" if case.beyond else "templates"
 
 
 def explanation(case: Case, missing: tuple[Condition, ...], remedy: str) -> tuple[str, ...]:
@@ -83,7 +93,7 @@ def explanation(case: Case, missing: tuple[Condition, ...], remedy: str) -> tupl
         f"estimate: {case.form.finding(case.claim, answer)}{families}",
         f"bound: {claimed(answer)}",
         f"interval: {interval(answer, alphas.high, answer.lower)}; {opposed(answer, alphas.refute)}",
-        _counts(case.main.table),
+        f"{_counts(case.main.table)}{_repeated(case)}",
         f"control: {control}; margin {number(case.claim.control.ratio)}x",
         f"methods: {'; '.join([case.main.own, *methods])}",
         f"look: {case.evidence.look}, alpha {number(alphas.high)} for High, {number(alphas.refute)} to refute",
@@ -119,11 +129,18 @@ def _counts(table: Table) -> str:
     return f"units: {table.n_raw} examples, {table.n} distinct, {units}{gone}"
 
 
+def _repeated(case: Case) -> str:
+    repeated = case.claim.metric.repeated
+    return f", each in {len(case.main.repetitions)} of {repeated.times} {repeated.what}" if repeated else ""
+
+
 def _bound(answer: Answer) -> tuple[float, str]:
     return answer.scale.shown(answer.scale.bound), answer.scale.unit
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return " ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value.values())
-    return several([_plain(part) for part in value]) if isinstance(value, tuple) else str(value)
+        return " ".join(f"{part:g}" if isinstance(part, float) else _plain(part) for part in value.values())
+    if not isinstance(value, tuple):
+        return str(value)
+    return several([f"({_plain(part)})" if isinstance(part, tuple) else _plain(part) for part in value])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,16 @@ class Mean:
     def above(self, bound: float) -> Floats:
         """p-values of "not below the bound"."""
         return t_probability(self.value - bound, self.se, self.df, self.skewness)
+
+    def widened(self, levels: Floats) -> Mean:
+        """Over new repetitions (trainings, sessions) too, whose means are `levels` (repetitions, contrasts).
+
+        SE^2 + s^2 / S, with S - 1 df at most: that of items alone would take one training for all of them.
+        """
+        count = len(levels)
+        se = np.sqrt(self.se**2 + levels.var(axis=0, ddof=1) / count)
+        shrunk = np.divide(self.se, se, out=np.ones_like(se), where=se > 0) ** 3
+        return Mean(self.value, se, np.minimum(self.df, count - 1.0), self.skewness * shrunk)
 
     def limit(self, alpha: float, side: int) -> Floats:
         """One-sided confidence limits: lower for side -1, upper for side +1."""
@@ -129,6 +139,16 @@ class Sample:
         """Every family for itself; attributes are (families, contrasts)."""
         df = np.broadcast_to(np.maximum(self.layout.sizes - 1, 1)[:, None], self.family_means.shape)
         return Mean(self.family_means, np.sqrt(self._variances), df, np.zeros_like(df))
+
+
+def sample_of(units: Floats, layout: Layout) -> Sample:
+    """The sample of these units, remembered by content: claims that differ in their bound share it."""
+    return _sample(units.astype(float, copy=False).tobytes(), units.shape, layout)
+
+
+@lru_cache(maxsize=256)
+def _sample(content: bytes, shape: tuple[int, ...], layout: Layout) -> Sample:
+    return Sample(np.frombuffer(content).reshape(shape), layout)
 
 
 def t_probability(distance: Floats, se: Floats, df: Floats, skewness: Floats | float = 0.0) -> Floats:

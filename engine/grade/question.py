@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...specs.interventions import label
 from .evidence import Ref
 
 if TYPE_CHECKING:
@@ -32,22 +33,44 @@ class Arm:
     table: Table
     own: str
     """Label of the arm's intervention value."""
+    repetitions: tuple[int, ...] = ()
+    """The independent ones (trainings, sessions) of a metric that is repeated."""
+    repetition: int = 0
+    """The one that is read; 0: of their series the mean."""
+
+    def each(self) -> Iterator[Arm]:
+        """This arm in every repetition; itself where there is none."""
+        if not self.repetitions:
+            yield self
+        for number in self.repetitions:
+            yield replace(self, repetitions=(), repetition=number)
 
     def place(self, ref: Ref) -> tuple[str, str]:
         """Where the evidence has a series: intervention label and site."""
-        return ref.intervention or self.own, ref.site
+        return label(ref.intervention or self.own, self.repetition), ref.site
 
     def series(self, ref: Ref) -> Floats:
         """Values of a series (n,), in the quantity's unit."""
-        return self.table.series(self.place(ref))
+        values = [arm.table.series(arm.place(ref)) for arm in self.each()]
+        return sum(values[1:], values[0]) / len(values)
 
     def denominators(self, ref: Ref) -> Floats:
         """What a share's series is a share of (n,)."""
-        return self.table.denominators(self.place(ref))
+        values = [arm.table.denominators(arm.place(ref)) for arm in self.each()]
+        return sum(values[1:], values[0]) / len(values)
+
+    def companion(self, name: str, ref: Ref) -> Floats:
+        """Another number of the same runs (n,), which the form asks for by name."""
+        values = [arm.table.companion(name, arm.place(ref)) for arm in self.each()]
+        return sum(values[1:], values[0]) / len(values)
 
     def draws(self, ref: Ref, numbers: Sequence[int]) -> Floats:
-        """Values of the control draws that stand in for a series (draws, n)."""
-        return self.table.draws(self.place(ref), numbers)
+        """Values of the control draws that stand in for a series (draws, n); a draw is a repetition of its own."""
+        return self.table.draws(self.drawn(ref), numbers)
+
+    def drawn(self, ref: Ref) -> tuple[str, str]:
+        """What control draws stand in for: intervention label and site."""
+        return ref.intervention or self.own, ref.site
 
 
 @dataclass(frozen=True)
@@ -85,3 +108,5 @@ class Question:
     """(1 + families, contrasts), bool: whether a contrast may speak against the claim; row 0 over the suite."""
     spare: int = 0
     """So many of the contrasts need not clear the bound: which ones, the claim does not say."""
+    levels: Floats | None = None
+    """(repetitions, contrasts): the suite's mean in each training or session; None where nothing was repeated."""

@@ -220,17 +220,10 @@ class CountTable(Table):
     """
 
     def _distinct_examples(self) -> Floats:
-        evidence, marks = self._evidence, self._evidence.positive
+        marks = self._evidence.positive
         if not usable(marks):
             return super()._distinct_examples()
-        series = [*evidence.effects.values(), *evidence.control.values(), marks]
-        cells = np.stack([values for values in series if usable(values)], axis=1)
-        rows = cells.tolist()
-        names = list(zip(evidence.families, evidence.templates, evidence.examples, rows, strict=True))
-        first: dict[str, int] = {}
-        for i in sorted(range(self.n_raw), key=names.__getitem__):
-            first.setdefault(evidence.examples[i], i)
-        named = np.array(list(first.values()))
+        cells, named = self._named_examples()
         kept = np.ones(len(named), dtype=bool)
         for alike in _alike(marks[named]):
             kept[alike] = False

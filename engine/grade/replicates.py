@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,6 @@ SHARE = 0.99
 FEW = 64
 """So many replicates are compared pair by pair."""
 
-LEAST_PROBES = 8
-
 TOO_ALIKE = 0.001
 """Lower tail of F below which replicates are too alike to be independent."""
 
@@ -31,17 +30,26 @@ def distinct(cells: Floats, least: int = 1) -> list[int]:
     `cells` is (replicates, cells). Cells that are zero in both replicates are left out; with fewer than
     `least` others two replicates cannot be told to be clones.
     """
-    count, width = cells.shape
-    dropped = np.zeros(count, dtype=bool)
+    return list(_distinct(cells.astype(float, copy=False).tobytes(), cells.shape, least))
+
+
+@lru_cache(maxsize=256)
+def _distinct(content: bytes, shape: tuple[int, int], least: int) -> tuple[int, ...]:
+    """The same, remembered by content: claims that differ in their bound alone have the same replicates."""
+    cells, (count, width) = np.frombuffer(content).reshape(shape), shape
     if width < least:
-        return list(range(count))
-    pairs = {i: set(range(i + 1, count)) for i in range(count - 1)} if count <= FEW else _candidates(cells)
-    for first, later in sorted(pairs.items()):
-        rivals = np.array(sorted(later))
-        rivals = rivals[~dropped[rivals]]
-        if not dropped[first] and rivals.size:
+        return tuple(range(count))
+    every = np.arange(count)
+    near = [[every]] * count if count <= FEW else _candidates(cells)
+    dropped = np.zeros(count, dtype=bool)
+    for first, windows in enumerate(near):
+        if dropped[first] or not windows:
+            continue
+        rivals = np.unique(np.concatenate(windows)) if len(windows) > 1 else np.sort(windows[0])
+        rivals = rivals[(rivals > first) & ~dropped[rivals]]
+        if rivals.size:
             dropped[rivals[_same(cells[first], cells[rivals], least)]] = True
-    return [int(index) for index in np.flatnonzero(~dropped)]
+    return tuple(np.flatnonzero(~dropped).tolist())
 
 
 def too_alike(units: Floats) -> bool:
@@ -60,24 +68,28 @@ def too_alike(units: Floats) -> bool:
     return bool(fdtr(draws - 1, degrees, between / scatter) < TOO_ALIKE)
 
 
-def _candidates(cells: Floats) -> dict[int, set[int]]:
-    """Replicate -> later ones that agree with it in at least one of some probes.
+def _candidates(cells: Floats) -> list[list[Floats]]:
+    """For each replicate, those that agree with it in one probe, probe by probe.
 
-    Clones that differ in m cells agree in one of any m + 1 that are not zero: hardly a pair is missed.
+    Clones that differ in at most m cells agree in one of any m + 1 that are not zero. So probes, those first that tell
+    most replicates apart, are taken until each replicate is not zero in m + 1 of them.
     """
-    most_unequal = int((1 - SHARE) * cells.shape[1])
-    probes = np.argsort(-np.count_nonzero(cells, axis=0), kind="stable")[: max(2 * (most_unequal + 1), LEAST_PROBES)]
-    found: dict[int, set[int]] = {}
-    for column in cells[:, probes].T:
+    wanted = int((1 - SHARE) * cells.shape[1]) + 1
+    ordered = np.sort(cells, axis=0)
+    apart = (np.diff(ordered, axis=0) > 0).sum(axis=0)
+    left = np.full(len(cells), wanted)
+    near: list[list[Floats]] = [[] for _ in cells]
+    for column in cells[:, np.argsort(-apart, kind="stable")].T:
+        if not (left > 0).any():
+            break
+        left -= column != 0
         order = np.argsort(column, kind="stable")
         order = order[column[order] != 0]
-        values = column[order]
-        ends = np.searchsorted(values, values + 1.01 * TOLERANCE * np.abs(values), side="right")
-        for start in np.flatnonzero(ends > np.arange(1, len(values) + 1)):
-            for other in order[start + 1 : ends[start]]:
-                first, second = sorted((int(order[start]), int(other)))
-                found.setdefault(first, set()).add(second)
-    return found
+        values, slack = column[order], 1.01 * TOLERANCE * np.abs(column[order])
+        starts, ends = np.searchsorted(values, values - slack), np.searchsorted(values, values + slack, side="right")
+        for place in np.flatnonzero(ends - starts > 1):
+            near[order[place]].append(order[starts[place] : ends[place]])
+    return near
 
 
 def _same(one: Floats, others: Floats, least: int) -> Floats:

@@ -57,6 +57,8 @@ def decide(claim: MeasuredClaim, evidence: Evidence, calibration: bool) -> Verdi
 def _graded(case: Case) -> Verdict:
     answer, alphas = case.answer, case.alphas
     checks = conditions(case)
+    if counted := case.form.counted_out(case.main):
+        return _verdict(case, "Refuted", "refuted_by_count", counted, checks)
     if answer.p_against < alphas.refute:
         return _verdict(case, "Refuted", "refuted", _refuted(case), checks)
     if fault := _missing_arm(case) or case.form.veto(case.main, answer, alphas) or _explained(case):
@@ -82,7 +84,8 @@ def _missing_arm(case: Case) -> Fault | None:
 def _explained(case: Case) -> Fault | None:
     if case.control is None or case.control.p_against >= case.alphas.block:
         return None
-    first, second = ("the effect", "the control") if case.answer.scale.sign > 0 else ("the control", "the effect")
+    sign = case.form.asked(case.main).scale.sign
+    first, second = ("the effect", "the control") if sign > 0 else ("the control", "the effect")
     return Fault(
         "not_specific",
         f"not specific: {control_phrase(case)}; {first} does not exceed {second} {case.claim.control.ratio:g}-fold "
@@ -127,7 +130,7 @@ def _remedy(case: Case, condition: Condition) -> str:
     if condition.name == "effect":
         return wanted(case.answer.needed(alpha), case)
     if condition.name == "control" and case.control:
-        return wanted(case.control.needed(alpha), case) + ", with draws in proportion"
+        return wanted(case.control.needed(alpha), case, control=True) + ", with draws in proportion"
     if label in case.robustness and label not in case.repeats:
         return wanted(case.robustness[label].needed(alpha), case)
     return ""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .inference import Layout, Sample, needed, t_probability
+from .inference import Layout, needed, sample_of, t_probability
 from .question import Arm, Fault, Scale
 from .replicates import distinct, too_alike
 
@@ -77,32 +77,43 @@ def usable_draws(arm: Arm, refs: Sequence[Ref], numbers: Sequence[int]) -> list[
 
 
 def specificity(
-    effect: Floats, draws: Floats, scale: Scale, ratio: float, layout: Layout, beyond: bool
+    effect: Floats,
+    draws: Floats,
+    scale: Scale,
+    ratio: float,
+    layout: Layout,
+    beyond: bool,
+    levels: Floats | None = None,
 ) -> Specificity | Fault:
-    """The comparison of an effect (templates,) with control draws (draws, templates), on the scale of the claim."""
+    """The comparison of an effect (templates,) with control draws (draws, templates), on the scale of the claim.
+
+    `levels` (repetitions,) are the effect's means in repeated trainings or sessions.
+    """
     if too_alike(draws):
         return Fault("draws_too_alike", "the control draws differ far less than their own scatter implies")
     count = len(draws)
     of_effect, of_draws, shift = _margin(scale, ratio)
     typical = draws.mean(axis=0)
     columns = np.stack([scale.sign * (effect - typical), of_effect * effect + of_draws * typical - shift], axis=1)
-    sample = Sample(columns, layout)
+    sample = sample_of(columns, layout)
     mean = sample.between if beyond else sample.guarded
-    levels = layout.means(draws.T).mean(axis=0)
+    if levels is not None:
+        mean = mean.widened(np.outer(levels, [scale.sign, of_effect]))
+    drawn = layout.means(draws.T).mean(axis=0)
     level = float(layout.means(effect).mean())
-    spread = float(levels.var(ddof=1)) * (1 + 1 / count)
+    spread = float(drawn.var(ddof=1)) * (1 + 1 / count)
     errors = np.sqrt(np.array([spread, of_draws**2 * spread / count]) + mean.se**2)
     df = mean.df if beyond else np.minimum(mean.df, count - 1)
     skewness = mean.skewness * np.divide(mean.se, errors, out=np.ones_like(errors), where=errors > 0) ** 3
     fails = t_probability(-mean.value, errors, df, -skewness)
     short = t_probability(mean.value, errors, df, skewness)
-    beaten = bool((scale.sign * (level - levels) > 0).all())
+    beaten = bool((scale.sign * (level - drawn) > 0).all())
     return Specificity(
         draws=count,
         p_for=float(min(max(2 * fails[0], fails[1]), 1.0)) if beaten else 1.0,
         p_against=float(short[1]),
         beaten=beaten,
-        reached=math.exp(levels.mean() - level) if scale.logarithmic else float(levels.mean()),
+        reached=math.exp(drawn.mean() - level) if scale.logarithmic else float(drawn.mean()),
         distance=float(mean.value[1]),
         se=float(errors[1]),
         n_units=len(layout.families) if beyond else len(effect),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeGuard
+from dataclasses import fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -27,6 +30,12 @@ LEAST_CELLS = 8
 """Examples with fewer non-zero cells cannot be told to be clones by their values; only by their id."""
 
 
+MOST_TABLES = 64
+"""That are remembered."""
+
+T = TypeVar("T", bound="Table")
+
+
 class Table:
     """Distinct examples, sorted by family, template and id, so that their order in the evidence is of no matter.
 
@@ -37,11 +46,9 @@ class Table:
         self._evidence = evidence
         self.n_raw, self.left_out = len(evidence.examples), evidence.left_out
         self._kept = self._distinct_examples()
-        keys = [(evidence.families[i], evidence.templates[i]) for i in self._kept]
-        firsts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
-        self._starts = np.array(firsts)
-        self._sizes = np.diff([*firsts, len(keys)])
-        self.layout = _layout([keys[i][0] for i in firsts])
+        self._starts, self._sizes, self.layout = _units(
+            tuple(evidence.families[i] for i in self._kept), tuple(evidence.templates[i] for i in self._kept)
+        )
         noise = 10 * float(np.quantile(evidence.noise, 0.99)) if usable(evidence.noise) else 0.0
         self.numeric_floor = max(NUMERIC_FLOORS.get(evidence.dtype, HALF_FLOOR), noise)
         self.log_floor = max(LOG_FLOOR, noise)
@@ -74,6 +81,14 @@ class Table:
         """
         return np.asarray(self._evidence.denominators[place][self._kept])
 
+    def companion(self, name: str, place: tuple[str, str]) -> Floats:
+        """Another number of the runs of a series (n,).
+
+        Raises:
+            KeyError: the evidence does not have it.
+        """
+        return np.asarray(self._evidence.companions[(name, *place)][self._kept])
+
     def draws(self, place: tuple[str, str], numbers: Iterable[int]) -> Floats:
         """Values of control draws that stand in for a series, (draws, n)."""
         return np.stack([self._evidence.control[(*place, number)][self._kept] for number in numbers])
@@ -104,18 +119,46 @@ class Table:
         return self.layout.means(self.template_means(values).T).T
 
     def _distinct_examples(self) -> Floats:
+        cells, named = self._named_examples()
+        if self._evidence.origin == "recorded":  # the means of two families may agree: they are two
+            return named
+        return np.asarray(named[distinct(cells[named], LEAST_CELLS)], dtype=int)
+
+    def _named_examples(self) -> tuple[Floats, Floats]:
+        """All that was measured (n_raw, series), and the places of examples of different ids, sorted."""
         evidence = self._evidence
         series = [*evidence.effects.values(), *evidence.control.values(), evidence.positive]
         cells = np.stack([values for values in series if usable(values)], axis=1)
-        rows = cells.tolist()
-        order = sorted(
-            range(self.n_raw),
-            key=lambda i: (evidence.families[i], evidence.templates[i], evidence.examples[i], rows[i]),
-        )
-        seen: set[str] = set()
-        named = [i for i in order if not (evidence.examples[i] in seen or seen.add(evidence.examples[i]))]  # type: ignore[func-returns-value]
-        kept = distinct(cells[named], LEAST_CELLS)
-        return np.array([named[i] for i in kept], dtype=int)
+        names = evidence.families, evidence.templates, evidence.examples
+        if len(set(evidence.examples)) == self.n_raw:
+            return cells, np.array(_sorted(*names), dtype=int)
+        rows = list(zip(*names, cells.tolist(), strict=True))
+        first: dict[str, int] = {}
+        for i in sorted(range(self.n_raw), key=rows.__getitem__):
+            first.setdefault(evidence.examples[i], i)
+        return cells, np.array(list(first.values()), dtype=int)
+
+
+def table_of(kind: type[T], evidence: Evidence) -> T:
+    """The table of this evidence; the same one for claims whose evidence is the same objects but for their look.
+
+    Only evidence that cannot be written to is remembered.
+    """
+    series = (*evidence.effects.values(), *evidence.control.values(), evidence.positive, evidence.noise)
+    if any(values is not None and values.flags.writeable for values in series):
+        return kind(evidence)
+    key = kind, *(id(getattr(evidence, name)) for name in _MEASURED)
+    if key not in _tables:
+        while len(_tables) >= MOST_TABLES:
+            del _tables[next(iter(_tables))]
+        _tables[key] = kind(evidence), evidence
+    return _tables[key][0]  # type: ignore[return-value]
+
+
+_MEASURED = tuple(field.name for field in fields(Evidence) if field.name not in ("look", "registered_before_data"))
+
+_tables: dict[tuple[Any, ...], tuple[Table, Evidence]] = {}
+"""Kept with their evidence, so that no identity is given to another object."""
 
 
 def usable(values: Floats | None) -> TypeGuard[Floats]:
@@ -123,8 +166,19 @@ def usable(values: Floats | None) -> TypeGuard[Floats]:
     return values is not None and bool(np.isfinite(values).all())
 
 
-def _layout(families: list[str]) -> Layout:
-    names = tuple(dict.fromkeys(families))
-    sizes = np.array([families.count(name) for name in names], dtype=float)
+@lru_cache(maxsize=64)
+def _sorted(*names: tuple[str, ...]) -> tuple[int, ...]:
+    """Places in the order of their names."""
+    rows = list(zip(*names, strict=True))
+    return tuple(sorted(range(len(rows)), key=rows.__getitem__))
+
+
+@lru_cache(maxsize=64)
+def _units(families: tuple[str, ...], templates: tuple[str, ...]) -> tuple[Floats, Floats, Layout]:
+    """Of sorted examples: where each template starts, how many it has, and the families of templates."""
+    keys = list(zip(families, templates, strict=True))
+    firsts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
+    of_templates = Counter(families[i] for i in firsts)
+    sizes = np.array(list(of_templates.values()), dtype=float)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int)
-    return Layout(names, tuple(starts.tolist()), sizes)
+    return np.array(firsts), np.diff([*firsts, len(keys)]), Layout(tuple(of_templates), tuple(starts.tolist()), sizes)

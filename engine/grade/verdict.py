@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 Grade = Literal["High", "Medium", "Refuted", "Pending"]
@@ -55,7 +55,7 @@ class Verdict:
 
     def to_json(self) -> str:
         """One line of JSON; equal verdicts give equal text."""
-        document = {name: _finite(value) for name, value in asdict(self).items()}
+        document = {name: _finite(value) for name, value in vars(self).items()}
         document["conditions"] = [condition._asdict() for condition in self.conditions]
         return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False)
 

@@ -14,7 +14,7 @@ class AblationMetric(SweptMetric):
 
     QUANTITIES: ClassVar = {"kl": NATS, "target_logprob_drop": SIGNED_NATS, "logit_diff_drop": LOGITS}
     INTERVENTIONS = ("zero", "mean", "resample", "noise")
-    CONTROLS = ("matched_norm_noise", "untrained_model", "random_component")
+    CONTROLS = ("matched_norm_noise", "untrained_model", "random_component", "wrong_layer")
 
     evaluator: Literal["ablation"]
     """ablation"""

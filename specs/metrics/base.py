@@ -35,6 +35,16 @@ SHARE = Quantity("", "share")
 PLAIN = Quantity("", "linear")
 
 
+class Repeated(NamedTuple):
+    """What is repeated whole, with another seed or at another time, so that it, not the item, is the unit."""
+
+    what: str
+    """training seeds, sessions."""
+    times: int
+    least: int
+    """Fewer are not graded."""
+
+
 class Metric(Spec):
     """What is measured. A subclass is registered under its `evaluator` and says which quantities that one gives."""
 
@@ -46,6 +56,10 @@ class Metric(Spec):
     """Controls the evaluator knows, likewise."""
     FORMS: ClassVar[tuple[str, ...] | None] = None
     """Forms of claims that the numbers can carry, likewise."""
+    EXACT: ClassVar[tuple[str, ...]] = ()
+    """Exact numbers of a component that come with every run, the same in each example: parameters, bytes."""
+    BOTH_SIGNS: ClassVar[tuple[str, ...]] = ()
+    """Quantities made of a push and its opposite, so that either gives the same."""
     SIMULATED: ClassVar[bool] = False
     """Whether the numbers come from no model: they count in a calibration ledger only."""
     DISCOVERY: ClassVar[bool] = False
@@ -63,15 +77,24 @@ class Metric(Spec):
         """Unit and scale of the quantity."""
         return self.QUANTITIES[self.quantity]
 
+    @property
+    def interventions(self) -> tuple[str, ...] | None:
+        """Those of INTERVENTIONS that the quantity can be of."""
+        return self.INTERVENTIONS
+
+    @property
+    def repeated(self) -> Repeated | None:
+        """The trainings or sessions that each number comes of; None where a measurement is made once."""
+        return None
+
     def sweep(self, frame: Frame) -> tuple[str, ...]:
         """The labels of the components that the claim compares, in a model of this frame."""
         raise NotImplementedError
 
     def settings(self) -> dict[str, Any]:
-        """What of the metric decides the measured numbers, beside components and interventions."""
-        return self.model_dump(
-            mode="json", exclude={"evaluator", "quantity", "sites", "only", "donor"}, exclude_defaults=True
-        )
+        """What of the metric decides the measured numbers, beside components, interventions and repetitions."""
+        beside = {"evaluator", "quantity", "sites", "only", "donor", "seeds", "sessions"}
+        return self.model_dump(mode="json", exclude=beside, exclude_defaults=True)
 
 
 class Sites(Spec):
@@ -97,6 +120,25 @@ class Sites(Spec):
     def components(self, frame: Frame) -> tuple[str, ...]:
         """The labels of the sweep in a model of this frame."""
         return components(self.granularities, frame, self.classes, self.together)
+
+
+class ConditionMetric(Metric):
+    """A metric that compares conditions which it names itself, such as recipes or number formats, and no sites."""
+
+    @property
+    def conditions(self) -> tuple[str, ...] | None:
+        """Their names; None as long as a spec that brings some along is only named."""
+        raise NotImplementedError
+
+    def sweep(self, frame: Frame) -> tuple[str, ...]:
+        """Every condition.
+
+        Raises:
+            ValueError: some are not known: the metric names specs that were not put in their place.
+        """
+        if self.conditions is None:
+            raise ValueError(f"metric {self.evaluator} names specs that were not put in their place")
+        return self.conditions
 
 
 class SweptMetric(Metric):

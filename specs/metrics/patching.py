@@ -19,7 +19,7 @@ class PatchingMetric(SweptMetric):
 
     QUANTITIES: ClassVar = {"recovery": SHARE, "logit_diff_change": LOGITS, "kl": NATS}
     INTERVENTIONS = ("denoising", "noising")
-    CONTROLS = ("wrong_donor", "matched_norm_patch", "random_component", "untrained_model")
+    CONTROLS = ("wrong_donor", "matched_norm_patch", "random_component", "wrong_layer", "untrained_model")
 
     evaluator: Literal["patching"]
     """patching"""

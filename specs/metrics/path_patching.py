@@ -35,7 +35,7 @@ class PathPatchingMetric(SweptMetric):
 
     QUANTITIES: ClassVar = {"recovery": SHARE, "logit_diff_change": LOGITS, "kl": NATS}
     INTERVENTIONS = ("denoising", "noising")
-    CONTROLS = ("wrong_donor", "matched_norm_patch", "random_component", "untrained_model")
+    CONTROLS = ("wrong_donor", "matched_norm_patch", "random_component", "wrong_layer", "untrained_model")
 
     evaluator: Literal["path_patching"]
     """path_patching"""

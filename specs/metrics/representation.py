@@ -58,7 +58,7 @@ class RepresentationMetric(SweptMetric):
         "embedding_cosine": PLAIN,
     }
     INTERVENTIONS = ("observe",)
-    CONTROLS = ("shuffled_examples", "untrained_model", "random_component")
+    CONTROLS = ("shuffled_examples", "untrained_model", "random_component", "wrong_layer")
 
     evaluator: Literal["representation"]
     """representation"""
@@ -122,7 +122,7 @@ class AttentionPatternMetric(SweptMetric):
 
     QUANTITIES: ClassVar = {"attention_to_first": PLAIN, "attention_to_subject": PLAIN}
     INTERVENTIONS = ("observe",)
-    CONTROLS = ("random_positions", "untrained_model", "random_component")
+    CONTROLS = ("random_positions", "untrained_model", "random_component", "wrong_layer")
     FORMS = ("threshold",)
 
     evaluator: Literal["attention_pattern"]

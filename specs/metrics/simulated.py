@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ..base import Spec
 from ..kinds import kind
 from ..sites import Frame, SiteLabel
-from .base import NATS, PLAIN, SHARE, Metric
+from .base import NATS, PLAIN, SHARE, Metric, Repeated
 
 Spread = Annotated[float, Field(ge=0, le=10)]
+
+
+class Repetitions(Spec):
+    """Trainings or sessions, each with numbers of its own."""
+
+    what: Literal["training seeds", "sessions"]
+    """What is repeated."""
+    count: Annotated[int, Field(ge=1, le=100)]
+    """How often."""
+    spread: Spread
+    """Between them, for each component by itself."""
+
+
+LEAST = {"training seeds": 5, "sessions": 12}
+"""Repetitions that a claim needs."""
 
 
 class World(Spec):
@@ -37,6 +52,14 @@ class World(Spec):
     """Component -> what a typical draw of the control does there, as a multiple of the true effect."""
     draws: Spread = 0.5
     """Between draws of the control."""
+    models: dict[str, dict[SiteLabel, float]] = Field(default_factory=dict)
+    """Name of a model -> its true effects, in place of `effects`. Where there are any, models differ in all numbers."""
+    repeated: Repetitions | None = None
+    """Whether all of it is measured again and again."""
+    parameters: dict[SiteLabel, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Component -> an exact count."""
+    beside: Literal["positive", "signed"] | None = None
+    """Another quantity of the same runs that is drawn too, for claims on two."""
 
 
 @kind("metric")
@@ -50,6 +73,7 @@ class SimulatedMetric(Metric):
     INTERVENTIONS = ("zero", "mean", "resample")
     CONTROLS = ("matched_norm_noise",)
     SIMULATED = True
+    EXACT = ("parameters",)
 
     evaluator: Literal["simulated"]
     """simulated"""
@@ -57,6 +81,16 @@ class SimulatedMetric(Metric):
     """positive: like a KL. signed: like a logit difference. part: a share of a positive number. event: 0 or 1."""
     world: World
     """Where the numbers come from."""
+
+    @property
+    def repeated(self) -> Repeated | None:
+        """What the world says."""
+        told = self.world.repeated
+        return Repeated(told.what, told.count, LEAST[told.what]) if told else None
+
+    def settings(self) -> dict[str, Any]:
+        """The quantity too: no other is drawn, but what the world has beside it."""
+        return {**super().settings(), "quantity": self.quantity}
 
     def sweep(self, frame: Frame) -> tuple[str, ...]:
         """The components that have an effect."""

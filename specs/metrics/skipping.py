@@ -34,7 +34,7 @@ class SkippingMetric(Metric):
         "exact_match": PLAIN,
     }
     INTERVENTIONS = ("skip", "early_exit", "mean")
-    CONTROLS = ("random_layers", "matched_norm_noise", "untrained_model", "random_component")
+    CONTROLS = ("random_layers", "matched_norm_noise", "untrained_model", "random_component", "wrong_layer")
 
     evaluator: Literal["skipping"]
     """skipping"""

@@ -51,8 +51,9 @@ class SteeringMetric(SweptMetric):
     INTERVENTIONS = ("steer", "anti")
     CONTROLS = (
         *("random_direction", "shuffled_labels", "shuffled_labels_own_norm", "wrong_task"),
-        *("random_map", "shuffled_pairs", "untrained_model", "random_component"),
+        *("random_map", "shuffled_pairs", "untrained_model", "random_component", "wrong_layer"),
     )
+    BOTH_SIGNS = ("slope", "anti_steerable")
     DISCOVERY = True
 
     evaluator: Literal["steering"]

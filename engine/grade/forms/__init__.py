@@ -37,6 +37,9 @@ class Form(ABC):
     COUNTS: ClassVar[bool] = False
     """Whether the values are or may be 0 and 1: for such values to agree is no sign of a clone."""
 
+    UNIT: ClassVar[str | None] = None
+    """What is counted as one, where it is neither template nor family nor repetition."""
+
     @abstractmethod
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The series each arm needs, of all components of the sweep in this model."""
@@ -44,6 +47,10 @@ class Form(ABC):
     @abstractmethod
     def controls(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The series control draws stand in for."""
+
+    def companions(self, claim: MeasuredClaim) -> tuple[str, ...]:
+        """Numbers of the same runs that the form needs beside the claim's quantity: none."""
+        return ()
 
     @abstractmethod
     def question(self, arm: Arm) -> Question:
@@ -65,11 +72,21 @@ class Form(ABC):
         """One arm's statistics: those of the question's means, unless the form has its own."""
         from ..answer import answer
 
-        return answer(self.question(arm), arm.table.layout, beyond, alphas)
+        return answer(self.asked(arm), arm.table.layout, beyond, alphas)
+
+    def asked(self, arm: Arm) -> Question:
+        """The question of an arm, over all its repetitions."""
+        from ..repeated import pooled
+
+        return pooled(arm, self.question)
 
     def conditions(self, arm: Arm, alphas: Alphas) -> Iterator[Condition]:
         """Conditions of High of the form's own: none."""
         yield from ()
+
+    def counted_out(self, arm: Arm) -> str | None:
+        """What contradicts the claim by a count that needs no test, in words: nothing."""
+        return None
 
     def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
         """What leaves a claim that is not refuted undecided, whatever its contrasts say: nothing."""

@@ -9,8 +9,8 @@ Values of 0 and 1 (exact_match): where fewer than 10 templates differ at all, t 
 differ must be few by their Clopper-Pearson limit too; both effects may be at their ceiling then. In suite only.
 Control: draws stand in for the test; they must differ from the reference more than the test does, in the mean absolute
 difference of a template (differences of opposite sign do not cancel), or else the metric could not show a difference.
-Degenerate: sides that are one measurement; nothing moves on either; of a KL, > 10 % of either side below the numeric
-floor, where everything is equal.
+Degenerate: sides that are one measurement; nothing moves on either; scores that are all at their ceiling, where the
+exact limit is not narrow enough; of a KL, > 10 % of either side below the numeric floor, where everything is equal.
 Source: Schuirmann 1987 (TOST); Berger & Hsu 1996; ICH E10 (a trial must be able to show a difference).
 """
 
@@ -20,7 +20,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ....specs.forms import Equality, NonInferiority
+from ....specs.forms import Efficiency, Equality, NonInferiority
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..words import quantity
@@ -75,7 +75,7 @@ class EqualityForm(Form):
         from ..answer import answer
         from ..rates import guarded
 
-        question, sides = self.question(arm), both(arm)
+        question, sides = self.asked(arm), [side for one in arm.each() for side in both(one)]
         found = answer(question, arm.table.layout, beyond, alphas)
         if not _counts(sides) or int((question.units != 0).any(axis=1).sum()) >= LEAST_DIFFERENT:
             return found
@@ -106,6 +106,15 @@ class EqualityForm(Form):
             return Fault("identical_arms", "test and reference are equal example by example: one measurement")
         return None
 
+    def veto(self, arm: Arm, answer: Answer, alphas: Alphas) -> Fault | None:
+        """Both sides at their ceiling, unless their exact limits are narrow enough."""
+        from ..degenerate import ceiling
+
+        sides = both(arm)
+        if not _counts(sides) or answer.p_for < alphas.medium:
+            return None
+        return ceiling(*sides, answer.needed(alphas.high))
+
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`L3 over L4: 0.01 logits`, the direction in which they differ most."""
         return f"{answer.hardest}: {quantity(answer.shown(answer.value), answer.scale.unit)}"
@@ -119,9 +128,9 @@ class EqualityForm(Form):
         return True
 
 
-def expect_of(claim: MeasuredClaim) -> Equality | NonInferiority:
+def expect_of(claim: MeasuredClaim) -> Equality | NonInferiority | Efficiency:
     """The claim's expectation."""
-    assert isinstance(claim.expect, Equality | NonInferiority)
+    assert isinstance(claim.expect, Equality | NonInferiority | Efficiency)
     return claim.expect
 
 
@@ -151,7 +160,7 @@ def _tested(arm: Arm) -> tuple[Ref, ...]:
     return refs_of(expect_of(arm.claim).test, arm.sweep)
 
 
-def _counts(sides: tuple[Floats, Floats]) -> bool:
+def _counts(sides: Sequence[Floats]) -> bool:
     import numpy as np
 
     return bool(np.isin(np.concatenate(sides), (-1.0, 0.0, 1.0)).all())

@@ -129,7 +129,7 @@ class MonotoneForm(Form):
         back = np.flatnonzero((sample.between if answer.beyond else sample.within).above(0.0) < RAW_ALPHA)
         if not back.size:
             return None
-        step, verb = _at(self.question(arm).names[int(back[0])]), _verb(arm.claim)
+        step, verb = _at(self.asked(arm).names[int(back[0])]), _verb(arm.claim)
         what = f"{step} the typical effect {verb}s, and the average does not"
         return Fault("typical_average_disagree", f"typical and average effect disagree: {what}")
 

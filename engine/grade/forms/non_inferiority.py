@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ....specs.forms import NonInferiority
+from ....specs.forms import Efficiency, NonInferiority
 from ..question import Arm, Question
 from ..words import quantity
 from . import form
@@ -60,7 +60,7 @@ class NonInferiorityForm(EqualityForm):
 
 def _sign(claim: MeasuredClaim) -> int:
     """Of test - reference, as a shortfall."""
-    assert isinstance(claim.expect, NonInferiority)
+    assert isinstance(claim.expect, NonInferiority | Efficiency)
     return -1 if claim.expect.larger == "better" else 1
 
 

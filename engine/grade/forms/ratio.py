@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ....specs.forms import Ratio, Side
+from ....specs.forms import Ratio, Side, Speed
 from ....specs.sites import matches
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
@@ -36,8 +36,7 @@ class RatioForm(Form):
 
     def effects(self, claim: MeasuredClaim, sweep: tuple[str, ...]) -> tuple[Ref, ...]:
         """The sites of both sides, each at the side's own intervention value where it names one."""
-        expect = _expect(claim)
-        numerator, denominator = refs_of(expect.numerator, sweep), refs_of(expect.denominator, sweep)
+        numerator, denominator = (refs_of(side, sweep) for side in _both(claim))
         if numerator == denominator:
             raise FormError("identical_arms", "numerator and denominator are the same effect")
         return tuple(dict.fromkeys(numerator + denominator))
@@ -62,7 +61,7 @@ class RatioForm(Form):
 
         numerator, denominator = _sides(arm)
         effect = arm.table.logs(numerator) - arm.table.logs(denominator)
-        drawn, below = (side_of(side, arm, lambda ref: arm.draws(ref, draws)) for side in _both(arm))
+        drawn, below = (side_of(side, arm, lambda ref: arm.draws(ref, draws)) for side in _both(arm.claim))
         if identical(drawn.reshape(-1), below.reshape(-1)):
             below = denominator
         return effect, arm.table.logs(drawn) - arm.table.logs(below)
@@ -81,22 +80,25 @@ class RatioForm(Form):
 
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:
         """`L0.mlp is 3.1x L0.operator`."""
-        expect = _expect(claim)
-        factor = quantity(answer.shown(answer.value), "x")
-        return f"{name_of(expect.numerator)} is {factor} {name_of(expect.denominator)}"
+        numerator, denominator = map(name_of, _both(claim))
+        return f"{numerator} is {quantity(answer.shown(answer.value), 'x')} {denominator}"
 
 
-def _expect(claim: MeasuredClaim) -> Ratio:
-    assert isinstance(claim.expect, Ratio)
+def _expect(claim: MeasuredClaim) -> Ratio | Speed:
+    assert isinstance(claim.expect, Ratio | Speed)
     return claim.expect
 
 
-def _both(arm: Arm) -> tuple[Side, Side]:
-    return _expect(arm.claim).numerator, _expect(arm.claim).denominator
+def _both(claim: MeasuredClaim) -> tuple[Side, Side]:
+    """Numerator and denominator; of a speed whatever makes a large ratio say that the test is fast."""
+    expect = _expect(claim)
+    if isinstance(expect, Ratio):
+        return expect.numerator, expect.denominator
+    return (expect.test, expect.reference) if expect.larger == "faster" else (expect.reference, expect.test)
 
 
 def _sides(arm: Arm) -> tuple[Floats, Floats]:
-    numerator, denominator = (side_of(side, arm, arm.series) for side in _both(arm))
+    numerator, denominator = (side_of(side, arm, arm.series) for side in _both(arm.claim))
     return numerator, denominator
 
 

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 import yaml
 from mi_atlas.engine.audit import Audit, Options, Silent
-from mi_atlas.engine.calibrate.report import Rate, Tally, errors, markdown, rows, tallies
+from mi_atlas.engine.calibrate.naive import RULES
+from mi_atlas.engine.calibrate.report import Rate, Tally, by_form, errors, markdown, rows, tallies
 from mi_atlas.engine.calibrate.run import Graded, graded
-from mi_atlas.engine.calibrate.worlds import SCOPES, Known, claims, names
+from mi_atlas.engine.calibrate.worlds import SCOPES, Known, claims, form_of, names
 from mi_atlas.engine.grade import Verdict
 from mi_atlas.engine.workspace import Workspace
 from mi_atlas.specs.claim import ClaimAdapter
 from mi_atlas.store import LedgerError
 
-KNOWN = list(claims(4, 1, "in_suite", sizes=(10,)))
+RECIPES = ("threshold", "ratio", "null", "interaction", "composite", "migration")
+KNOWN = [known for known in claims(4, 1, "in_suite", sizes=(10,)) if known.recipe in RECIPES]
 
 
 @pytest.fixture(scope="module")
@@ -24,32 +26,54 @@ def outcomes() -> list[Graded]:
     return list(graded(KNOWN))
 
 
-def test_every_recipe_draws_valid_claims_half_true_and_a_quarter_at_the_bound() -> None:
+def test_every_form_has_its_claims_half_true_and_a_quarter_at_the_bound() -> None:
     for scope in SCOPES:
-        drawn = list(claims(8, 0, scope))
-        assert Counter(known.recipe for known in drawn) == dict.fromkeys(names(scope), 8)
+        drawn = list(claims(4, 0, scope))
+        assert Counter(known.recipe for known in drawn) == dict.fromkeys(names(scope), 4)
         for known in drawn:
-            claim = ClaimAdapter.validate_python(dict(known.document))
-            assert claim.expect.scope == scope == known.scope  # type: ignore[union-attr]
-        if scope == "in_suite":
-            assert Counter(known.truth for known in drawn) == {
-                "true": 4 * len(names(scope)), "false": 2 * len(names(scope)), "at the bound": 2 * len(names(scope))
-            }  # fmt: skip
-    assert list(claims(4, 1, "in_suite", sizes=(10,))) == KNOWN != list(claims(4, 2, "in_suite", sizes=(10,)))
+            for document in known.documents:
+                claim = ClaimAdapter.validate_python(dict(document))
+                assert getattr(claim.expect, "scope", scope) == scope == known.scope
+        recipes = len(names(scope))
+        assert Counter(known.truth for known in drawn) == {
+            "true": 2 * recipes, "false": recipes, "at the bound": recipes
+        }  # fmt: skip
+    assert [known.documents for known in KNOWN] != [
+        known.documents for known in claims(4, 2, "in_suite", sizes=(10,)) if known.recipe in RECIPES
+    ]
+
+
+def test_recipes_of_a_form_share_its_claims() -> None:
+    counts = Counter(known.recipe for known in claims(16, 0, "in_suite") if form_of(known.recipe) == "proportion")
+    assert counts == {"proportion": 8, "proportion, at most": 8}
+
+
+def test_claims_over_claims_come_after_them() -> None:
+    """Those of a migration are about one world, in which models differ; those of a composite have each their own."""
+    over = {known.recipe: known.documents for known in KNOWN if len(known.documents) > 1}
+    for *parts, whole in over.values():
+        assert whole["expect"]["claims"] == [part["claim"] for part in parts]
+    one, other, _ = over["migration"]
+    assert one["metric"] == other["metric"]
+    assert {one["model"], other["model"]} == set(one["metric"]["world"]["models"])
+    seeds = [part["metric"]["world"]["seed"] for part in over["composite"][:-1]]
+    assert len(set(seeds)) == len(seeds) >= 2
 
 
 def test_grades_are_mostly_right_and_never_for_want_of_evidence(outcomes: list[Graded]) -> None:
     assert [each.known for each in outcomes] == KNOWN
     codes = Counter(each.verdict.code for each in outcomes if each.verdict.grade == "Pending")
-    assert codes.keys() <= {"inconclusive", "not_specific", "averages_disagree"}, codes
+    assert codes.keys() <= {"inconclusive", "not_specific", "typical_average_disagree"}, codes
     wrong = [each for each in outcomes if each.verdict.grade == ("Refuted" if each.known.holds else "High")]
     assert len(wrong) <= 2, [each.verdict.reason for each in wrong]
     right = [each for each in outcomes if each.known.holds and each.verdict.grade in ("High", "Medium")]
-    assert len(right) >= len(names("in_suite"))
+    assert len(right) >= len(RECIPES)
+    assert all(each.naive.keys() == set(RULES) for each in outcomes)
+    assert all(each.naive["point estimate"] for each in right)
 
 
 def test_in_a_ledger_of_evidence_simulated_numbers_are_pending(tmp_path: Path) -> None:
-    workspace = _workspace(tmp_path, KNOWN[0])
+    workspace = _workspace(tmp_path, next(known for known in KNOWN if known.recipe == "threshold"))
     (verdict,) = Audit(workspace, Options(), Silent()).run().verdicts.values()
     assert (verdict.grade, verdict.code) == ("Pending", "simulated_evidence")
     with pytest.raises(LedgerError, match="evidence"):
@@ -80,8 +104,9 @@ def test_rates_have_exact_intervals() -> None:
 
 def _graded(holds: bool, grade: str, estimate: float) -> Graded:
     document = {"expect": {"form": "threshold", "component": "L1", "at_least": 1.0}}
-    known = Known(document, "threshold", "in_suite", "true" if holds else "at the bound", 10)
-    return Graded(known, Verdict("a/b", grade, "", "", "in_suite", estimate=estimate, bound=1.0))  # type: ignore[arg-type]
+    known = Known((document,), "threshold", "in_suite", "true" if holds else "at the bound", 10)
+    verdict = Verdict("a/b", grade, "", "", "in_suite", estimate=estimate, bound=1.0)  # type: ignore[arg-type]
+    return Graded(known, verdict, {rule: estimate > 1 and rule == RULES[0] for rule in RULES})
 
 
 def test_the_table_counts_what_is_wrong() -> None:
@@ -95,7 +120,10 @@ def test_the_table_counts_what_is_wrong() -> None:
     high, refuted = errors(counts)
     assert (high.count, high.of, refuted.count, refuted.of) == (1, 5, 1, 4)
     own, total = rows(counts)
-    assert own[2:] == total[2:] == (*map(str, (Rate(1, 5), Rate(1, 4), Rate(2, 4), Rate(1, 9), Rate(5, 5))),)
+    assert own[2:] == total[2:]
+    assert own[2:7] == ("4, 5", *map(str, (Rate(1, 5), Rate(1, 4), Rate(2, 4), Rate(1, 9))))
+    assert own[7:] == ("100.0%", "0.0%", "0.0%", "0.0%")
+    assert by_form(counts)["threshold", "in_suite"].grades == counts["threshold", "in_suite"].grades
     page = markdown(counts, 9, 0)
     assert f"| {' | '.join(own)} |" in page
     assert str(Rate(1, 5)) in page

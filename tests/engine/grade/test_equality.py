@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mi_atlas.engine.grade import Evidence, grade
 from mi_atlas.engine.grade.answer import Alphas
 from mi_atlas.engine.grade.forms import FormError, find_form
+from mi_atlas.engine.grade.question import Arm
 from mi_atlas.specs.claim import MeasuredClaim
 from mi_atlas.specs.sites import Frame, components
 from pydantic import ValidationError
@@ -217,13 +218,10 @@ def test_false_grades_of_counts_at_the_margin(lost: float, gained: float) -> Non
         reference = np.where(dice < lost, 1.0, np.where(dice < lost + gained, 0.0, (random.random(grid.n) < 0.7)))
         test = np.where(dice < lost, 0.0, np.where(dice < lost + gained, 1.0, reference))
         values = {"L0": test, "L1": reference}
-        table = SimpleNamespace(layout=layout(4, 30), template_means=lambda each: each)
-        arm: Any = SimpleNamespace(
-            claim=counted("non_inferiority", 0.05),
-            sweep=("L0", "L1"),
-            table=table,
-            series=lambda ref, v=values: v[ref.site],
+        table: Any = SimpleNamespace(
+            layout=layout(4, 30), template_means=lambda each: each, series=lambda place, v=values: v[place[1]]
         )
+        arm = Arm(counted("non_inferiority", 0.05), ("L0", "L1"), table, "zero")
         answer = form.answer(arm, False, spent)
         found["High"] += answer.p_for < spent.high
         found["Refuted"] += answer.p_against < spent.refute
