@@ -34,7 +34,33 @@ class TableFormat(StrEnum):
     text = "text"
     markdown = "markdown"
     csv = "csv"
+    html = "html"
+    latex = "latex"
     json = "json"
+
+
+class DiffFormat(StrEnum):
+    """Formats of a comparison of audits."""
+
+    text = "text"
+    json = "json"
+
+
+class CoverageFormat(StrEnum):
+    """Formats of the coverage table."""
+
+    text = "text"
+    markdown = "markdown"
+    csv = "csv"
+
+
+class TableOrder(StrEnum):
+    """What the claims table may be sorted by."""
+
+    claim = "claim"
+    grade = "grade"
+    model = "model"
+    q = "q"
 
 
 def main() -> None:
@@ -53,6 +79,9 @@ def audit(
     confirm: Annotated[
         bool, typer.Option(help="Measure on the next verification draw, never looked at before.")
     ] = False,
+    twins: Annotated[
+        bool, typer.Option("--twins", help="Also audit versions of the claims that must fail; one that is High counts.")
+    ] = False,
     download: Annotated[bool, typer.Option(help="Fetch weights that are not here from the hub.")] = False,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 ... (default: an accelerator if there is one).")
@@ -61,14 +90,34 @@ def audit(
         int | None,
         typer.Option(min=1, help="Measure small models in so many processes (default: one a core, if worth it)."),
     ] = None,
+    recorded: Annotated[
+        Path | None,
+        typer.Option(help="Grade from the result files below this folder instead, as recorded; measure nothing."),
+    ] = None,
     ledger: LedgerOption = None,
 ) -> None:
     """Re-verify claims: measure what is missing, grade, and print the claims table."""
+    if recorded is not None:
+        from .recorded.commands import audit_folder
+
+        raise typer.Exit(audit_folder(_workspace(ledger), _selection(claims, tag, model), recorded))
     from . import commands
     from .audit import Options
 
-    options = Options(_selection(claims, tag, model), rerun, confirm, download, device, processes)
+    options = Options(_selection(claims, tag, model), rerun, confirm, download, device, processes, twins)
     raise typer.Exit(commands.audit(_workspace(ledger), options))
+
+
+@app.command(name="import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Folder of result files; maps say how they are read.")],
+    every: Annotated[bool, typer.Option("--all", help="List every finding, not the first of each kind.")] = False,
+    ledger: LedgerOption = None,
+) -> None:
+    """Read existing result files into the ledger: every number with its file, digest and path inside it."""
+    from .recorded.commands import import_folder
+
+    import_folder(_workspace(ledger), folder, every)
 
 
 @app.command()
@@ -87,13 +136,51 @@ def table(
     claims: Claims = None,
     tag: Tags = None,
     model: Models = None,
+    grade: Annotated[list[str] | None, typer.Option("--grade", help="Only claims of this grade.")] = None,
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Only claims whose grade is not the published one.")
+    ] = False,
+    sort: Annotated[TableOrder, typer.Option("--sort", help="Order of the rows.")] = TableOrder.claim,
     format: Annotated[TableFormat, typer.Option("--format", "-f", help="Format of the table.")] = TableFormat.text,
+    links: Annotated[
+        str | None, typer.Option(help="Address of a report, to which details link (default: the claims' files).")
+    ] = None,
     ledger: LedgerOption = None,
 ) -> None:
     """The claims table of the latest verdicts. Nothing is measured or graded."""
     from . import commands
 
-    commands.table(_workspace(ledger), _selection(claims, tag, model), format.value)
+    asked = commands.TableOptions(format.value, sort.value, tuple(grade or ()), changed, links)
+    commands.table(_workspace(ledger), _selection(claims, tag, model), asked)
+
+
+@app.command()
+def report(
+    claims: Claims = None,
+    tag: Tags = None,
+    model: Models = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to (default: report, beside the ledger).")] = None,
+    ledger: LedgerOption = None,
+) -> None:
+    """Write the atlas as a static site: one page for all claims, one a claim, one a model. Nothing is measured."""
+    from . import commands
+
+    commands.report(_workspace(ledger), _selection(claims, tag, model), out)
+
+
+@app.command()
+def diff(
+    first: Annotated[
+        int | None, typer.Argument(help="Number of an audit (default: the one before the second).")
+    ] = None,
+    second: Annotated[int | None, typer.Argument(help="Number of an audit (default: the latest).")] = None,
+    format: Annotated[DiffFormat, typer.Option("--format", "-f", help="Format.")] = DiffFormat.text,
+    ledger: LedgerOption = None,
+) -> None:
+    """Which grades differ between two audits, and whether spec, code, model, data, judge or sampling changed them."""
+    from . import commands
+
+    commands.diff(_workspace(ledger), first, second, format.value)
 
 
 @app.command()
@@ -123,8 +210,18 @@ def validate(
 
 
 @app.command()
+def coverage(
+    format: Annotated[CoverageFormat, typer.Option("--format", "-f", help="Format.")] = CoverageFormat.text,
+) -> None:
+    """Which claims put which published sentence to the test; exit code 1 where one has none. Nothing is measured."""
+    from . import commands
+
+    raise typer.Exit(commands.coverage(_workspace(None), format.value))
+
+
+@app.command()
 def schema(out: Annotated[Path, typer.Argument(help="Folder to write to.")] = Path("schema")) -> None:
-    """Write the JSON Schemas of claims, models and suites, for editors."""
+    """Write the JSON Schemas of claims and of every kind of named spec, for editors."""
     from . import commands
 
     commands.schema(out)

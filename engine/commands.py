@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,32 @@ if TYPE_CHECKING:
     from .grade import Verdict
 
 
+@dataclass(frozen=True)
+class TableOptions:
+    """How a claims table is printed."""
+
+    format: str = "text"
+    sort: str = "claim"
+    grades: tuple[str, ...] = ()
+    changed: bool = False
+    """Only claims whose grade is not the published one."""
+    links: str | None = None
+    """Address or folder of a report that details link to; None: to the claims' files."""
+
+
 def audit(workspace: Workspace, options: Options) -> int:
     """Audit, print the table and what it took; returns the exit code."""
     from .audit import Audit
     from .console import print_table
+    from .findings import summary as twins
     from .report import rows, summary
 
     result = Audit(workspace, options, TerminalTalk()).run()
     table = rows(result.claims, result.verdicts)
     print_table(table)
     print(f"\n{summary(table)}; {result.measured} runs measured, {result.cached} cached")
+    if options.twins:
+        print(twins(result.verdicts, result.found))
     if result.regressed:
         print(f"graded lower than accepted: {', '.join(result.regressed)}")
     print("`mi-atlas explain CLAIM` says why; ledger:", _short(workspace.ledger))
@@ -42,20 +59,55 @@ def plan(workspace: Workspace, options: Options) -> None:
     print_plan(state.preview(), state)
 
 
-def table(workspace: Workspace, selection: Selection, format: str) -> None:
+def table(workspace: Workspace, selection: Selection, asked: TableOptions) -> None:
     """Print the table of the latest verdicts."""
-    from . import report
+    from . import formats, report
     from .console import print_table
 
     claims, verdicts = _latest(workspace, selection)
-    rows = report.rows(claims, verdicts)
-    if format == "text":
+    links = report.file_links(claims, workspace.root) if asked.links is None else report.page_links(asked.links)
+    rows = report.narrowed(report.rows(claims, verdicts, links), asked.grades, asked.changed)
+    rows.sort(key=report.ORDERS[asked.sort])
+    if asked.format == "text":
         print_table(rows)
         print(f"\n{report.summary(rows)}")
-    elif format == "json":
-        sys.stdout.write(report.json_text(rows, verdicts))
+    elif asked.format == "json":
+        sys.stdout.write(formats.json_text(rows, verdicts))
     else:
-        sys.stdout.write(report.markdown(rows) if format == "markdown" else report.csv_text(rows))
+        written = {
+            "markdown": formats.markdown,
+            "csv": formats.csv_text,
+            "html": formats.html,
+            "latex": formats.latex,
+        }
+        sys.stdout.write(written[asked.format](rows))
+
+
+def report(workspace: Workspace, selection: Selection, out: Path | None) -> None:
+    """Write the atlas as a static site."""
+    from .audit import Audit, Options
+    from .site.material import material
+    from .site.pages import write_site
+
+    found = material(Audit(workspace, Options(selection), TerminalTalk()))
+    folder = out or workspace.ledger.parent / "report"
+    pages = write_site(found, folder)
+    count = len(found.claims)
+    what = f"{len(pages)} pages about {count} claim{'s' if count != 1 else ''}"
+    print(f"{what}: {_short(folder.absolute() / 'index.html')}")
+
+
+def diff(workspace: Workspace, first: int | None, second: int | None, format: str) -> None:
+    """Print which grades differ between two audits, and what caused it."""
+    from ..store import Ledger
+    from .console import print_comparison
+    from .history import Histories
+
+    found = Histories(Ledger(workspace.ledger, on_wait=TerminalTalk().wait)).compare(first, second)
+    if format == "json":
+        sys.stdout.write(found.to_json())
+    else:
+        print_comparison(found)
 
 
 def explain(workspace: Workspace, claim: str) -> None:
@@ -93,12 +145,32 @@ def validate(workspace: Workspace, folder: Path | None) -> None:
     """Check all claims and named specs; every fault is an error."""
     from dataclasses import replace
 
+    from ..specs.errors import SpecError
+
     if folder is not None:
         if not folder.is_dir():
             raise UsageError(f"there is no folder {folder}")
         workspace = replace(workspace, claims=folder.resolve())
     claims, library = load(workspace)
-    print(f"{len(claims)} claims, {len(library.models)} models and {len(library.suites)} suites are valid")
+    if faults := library.faults():
+        raise SpecError(faults)
+    maps = len(library.maps)
+    counts = f"{len(claims)} claims, {len(library.models)} models, {len(library.suites)} suites and {maps} maps"
+    print(f"{counts} are valid")
+
+
+def coverage(workspace: Workspace, format: str) -> int:
+    """Print the coverage of published sentences, and what is missing; the exit code is 1 where something is."""
+    from . import coverage as covered
+
+    claims, library = load(workspace)
+    rows, holes = covered.rows(library, claims), covered.holes(library, claims)
+    written = {"text": covered.text, "markdown": covered.markdown, "csv": covered.csv_text}
+    sys.stdout.write(written[format](rows))
+    print(covered.summary(rows), file=sys.stderr)
+    for hole in holes:
+        print(f"hole: {hole}", file=sys.stderr)
+    return 1 if holes else 0
 
 
 def schema(folder: Path) -> None:

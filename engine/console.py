@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..specs.load import LoadedClaim
     from .audit import Audit
     from .grade import Verdict
+    from .history import Change, Comparison
     from .plan import GroupStep, Plan
 
 COLOURS = {"High": "green", "Medium": "cyan", "Refuted": "red", "Pending": "yellow"}
@@ -100,3 +101,28 @@ def print_rates(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_comparison(found: Comparison) -> None:
+    """Every changed grade, what caused it, and both reasons; then what else is different."""
+    out = console()
+    ends = [f"audit {audit.id} of {audit.started_at[:16].replace('T', ' ')}" for audit in (found.first, found.second)]
+    count = len(found.changed)
+    out.print(Text(f"{ends[0]} -> {ends[1]}: {count} grade{'s' if count != 1 else ''} changed, {found.same} did not"))
+    for change in found.changed:
+        _print_change(change, f"{change.before} to {change.after}")
+    for change in found.new:
+        _print_change(change, f"new: {change.after}")
+    if found.rest_differently:
+        said = ", ".join(f"{category} {claims}" for category, claims in found.rest_differently.items())
+        out.print(Text(f"claims of the same grade of which something else changed: {said}"))
+
+
+def _print_change(change: Change, grades: str) -> None:
+    out = console()
+    out.print(Text.assemble((f"{grades:<20}", COLOURS.get(change.after, "")), (change.claim, "bold")))
+    for cause in change.causes:
+        out.print(Text(f"    {cause.text}"))
+    if change.before:
+        out.print(Text(f"    then: {change.reason_before}", "dim"))
+    out.print(Text(f"    now:  {change.reason}"))

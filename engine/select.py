@@ -50,7 +50,7 @@ def select(claims: Claims, selection: Selection) -> dict[str, LoadedClaim]:
         for name, loaded in claims.items()
         if _matches(selection.patterns, [name], fnmatchcase)
         and _matches(selection.tags, loaded.claim.tags, str.__eq__)
-        and _matches(selection.models, [_model_name(loaded.claim)], fnmatchcase)
+        and _matches(selection.models, [model_name(loaded.claim)], fnmatchcase)
     }
     _refuse_idle(claims, selection)
     children = {
@@ -67,7 +67,8 @@ def _matches(wanted: Iterable[str], has: Iterable[str], same: object) -> bool:
     return not wanted or any(same(value, pattern) for value in has for pattern in wanted)  # type: ignore[operator]
 
 
-def _model_name(claim: MeasuredClaim | CompositeClaim) -> str:
+def model_name(claim: MeasuredClaim | CompositeClaim) -> str:
+    """The name of the model that a claim is about; empty for a claim over other claims, or a model without a name."""
     if isinstance(claim, CompositeClaim):
         return ""
     return claim.model if isinstance(claim.model, str) else claim.model.model or ""
@@ -77,7 +78,7 @@ def _refuse_idle(claims: Claims, selection: Selection) -> None:
     known = {
         "claim": (selection.patterns, set(claims)),
         "tag": (selection.tags, {tag for loaded in claims.values() for tag in loaded.claim.tags}),
-        "model": (selection.models, {_model_name(loaded.claim) for loaded in claims.values()} - {""}),
+        "model": (selection.models, {model_name(loaded.claim) for loaded in claims.values()} - {""}),
     }
     for what, (patterns, values) in known.items():
         for pattern in patterns:

@@ -4,6 +4,7 @@ from .errors import LedgerBusy, LedgerCorrupt, LedgerError, LedgerFull, LedgerRe
 from .ledger import Ledger
 from .lock import audit_lock
 from .misses import Difference
+from .recorded import ImportedValue
 from .rows import AuditInfo, FailedAttempt, FinishedRun, RecordedVerdict, RunInfo, VerdictRow, utc_now
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Difference",
     "FailedAttempt",
     "FinishedRun",
+    "ImportedValue",
     "Ledger",
     "LedgerBusy",
     "LedgerCorrupt",

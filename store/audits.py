@@ -52,6 +52,21 @@ def select_verdicts(connection: DuckDBPyConnection, audit_id: int | None) -> dic
     return {row[0]: RecordedVerdict(*row) for row in rows}
 
 
+def select_history(connection: DuckDBPyConnection) -> dict[str, list[RecordedVerdict]]:
+    """claim -> each of its verdicts that differs from the one before in grade or digests, oldest first."""
+    rows = connection.execute(
+        """select claim, claim_hash, evidence_digest, grade, code, reason, document, audit_id, recorded_at
+           from verdict
+           qualify (claim_hash, evidence_digest, grade) is distinct from
+                   lag((claim_hash, evidence_digest, grade)) over (partition by claim order by id)
+           order by claim, id"""
+    ).fetchall()
+    history: dict[str, list[RecordedVerdict]] = {}
+    for row in rows:
+        history.setdefault(row[0], []).append(RecordedVerdict(*row))
+    return history
+
+
 def upsert_memo(connection: DuckDBPyConnection, kind: str, values: Mapping[str, str]) -> None:
     """Remember what was computed; a newer value takes the place of an older one."""
     connection.execute(

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import audits, misses, runs
+from . import audits, misses, recorded, runs
 from .connection import Connector, OnWait
+from .recorded import ImportedValue
 from .rows import AuditInfo, FailedAttempt, FinishedRun, RecordedVerdict, RunInfo, VerdictRow
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ class Ledger:
         with self._file.reading() as connection:
             return runs.select_infos(connection, keys) if connection else {}
 
+    def dates(self, keys: Iterable[str]) -> dict[str, str]:
+        """key -> when it was measured, as the newest take has it; keys without a run are left out."""
+        with self._file.reading() as connection:
+            return runs.select_dates(connection, keys) if connection else {}
+
     def explain_misses(self, wanted: Sequence[Mapping[str, str]]) -> list[misses.Difference | None]:
         """For the parts of each wanted run: part -> (stored, wanted) of the nearest stored run; None: there is no run.
 
@@ -121,6 +127,16 @@ class Ledger:
         with self._file.reading() as connection:
             return audits.select_memo_kind(connection, kind) if connection else {}
 
+    def keep_imported(self, reading: str, values: Sequence[ImportedValue]) -> int:
+        """Add recorded numbers that a reading of files by maps found; of a reading that is there none; how many."""
+        with self._file.writing() as connection:
+            return recorded.insert_values(connection, reading, values)
+
+    def imported(self, digests: Iterable[str]) -> list[ImportedValue]:
+        """The recorded numbers of files, by the files' digests, as they were last read."""
+        with self._file.reading() as connection:
+            return recorded.select_imported(connection, digests) if connection else []
+
     def start_audit(self, about: Mapping[str, Any]) -> int:
         """Record that an audit has begun, and what it was asked to do (JSON types); gives its number, from 1."""
         with self._file.writing() as connection:
@@ -146,3 +162,8 @@ class Ledger:
         """claim -> its verdict in one audit, or the latest that it has, in the order of the claims' names."""
         with self._file.reading() as connection:
             return audits.select_verdicts(connection, audit_id) if connection else {}
+
+    def history(self) -> dict[str, list[RecordedVerdict]]:
+        """claim -> each of its verdicts that differs from the one before in grade or digests, oldest first."""
+        with self._file.reading() as connection:
+            return audits.select_history(connection) if connection else {}

@@ -55,6 +55,22 @@ def first_tables(connection: DuckDBPyConnection) -> object:
     """)
 
 
+@migration
+def imported_numbers(connection: DuckDBPyConnection) -> object:
+    """Numbers that existing result files hold, by reading: the same files read by the same maps are read once."""
+    return connection.execute("""
+        create table imported (id integer primary key, reading varchar not null unique, imported_at varchar not null);
+        create table imported_value (
+            reading_id integer not null, source varchar not null, file varchar not null, digest varchar not null,
+            pointer varchar not null, value double not null, model varchar not null, evaluator varchar not null,
+            quantity varchar not null, unit varchar not null, intervention varchar not null,
+            component varchar not null, control varchar not null, family varchar not null, prompt varchar not null,
+            seed varchar not null, draw varchar not null, n integer not null, spread double,
+            recipe varchar not null, void varchar not null
+        );
+    """)
+
+
 def create(path: Path, kind: str) -> None:
     """Make an empty ledger, whole or not at all; one that another process made meanwhile is kept."""
     import tempfile

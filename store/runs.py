@@ -123,6 +123,11 @@ def select_infos(connection: DuckDBPyConnection, keys: Iterable[str]) -> dict[st
     return infos
 
 
+def select_dates(connection: DuckDBPyConnection, keys: Iterable[str]) -> dict[str, str]:
+    """key -> when it was measured, of the newest take; keys without a run are left out."""
+    return dict(connection.execute(f"select key, measured_at from run where id in ({NEWEST})", [list(keys)]).fetchall())
+
+
 def insert_attempt(connection: DuckDBPyConnection, key: str, parts: Mapping[str, str], error: str) -> None:
     """Record that a run was tried and gave no result."""
     row = (next_id(connection, "attempt"), key, json.dumps(dict(parts)), error, utc_now())

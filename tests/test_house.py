@@ -35,7 +35,7 @@ FOREIGN = {
     }
     | {"bitsandbytes", "pydantic"},
     "judges": {"httpx", "jsonschema"},
-    "engine": {"typer", "rich", "scipy", "numpy", "torch", "transformers", "tokenizers"},
+    "engine": {"typer", "rich", "scipy", "numpy", "torch", "transformers", "tokenizers", "jinja2", "markupsafe"},
 }
 """Room -> the packages of others it may import."""
 FILES = [path for room in OURS for path in sorted((ROOT / room).rglob("*.py"))]

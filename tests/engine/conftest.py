@@ -138,17 +138,22 @@ class Desk:
         return process.returncode, out, err
 
 
-@pytest.fixture
-def desk(tmp_path: Path, model_folder: Path) -> Desk:
-    """An empty workspace that knows the small model and a tiny suite."""
-    library = tmp_path / "specs" / "library" / "models"
+def furnished(root: Path, model_folder: Path) -> Desk:
+    """A workspace without claims that knows the small model and a tiny suite."""
+    library = root / "specs" / "library" / "models"
     library.mkdir(parents=True)
     source = {"model": "small", "source": {"path": str(model_folder)}}
     (library / "small.yaml").write_text(yaml.safe_dump(source))
-    (tmp_path / "claims").mkdir()
-    made = Desk(tmp_path)
+    (root / "claims").mkdir()
+    made = Desk(root)
     made.write_suite()
     return made
+
+
+@pytest.fixture
+def desk(tmp_path: Path, model_folder: Path) -> Desk:
+    """An empty workspace that knows the small model and a tiny suite."""
+    return furnished(tmp_path, model_folder)
 
 
 MakeDesk = Callable[[], Desk]

@@ -216,6 +216,25 @@ def test_audits_and_verdicts_stay_and_the_latest_of_each_claim_is_found(ledger: 
     assert (running.exit_code, running.finished_at) == (None, None)
 
 
+def test_a_history_has_what_differs_from_the_verdict_before(ledger: Ledger) -> None:
+    assert ledger.history() == {}
+    told = [
+        verdict("x/a"),
+        verdict("x/a"),
+        replace(verdict("x/a"), reason="in other words"),
+        replace(verdict("x/a"), evidence_digest="other"),
+        verdict("x/a"),
+        verdict("x/a", "refuted"),
+    ]
+    for row in told:
+        ledger.record_verdicts(ledger.start_audit({}), [row, verdict("x/b")])
+    history = ledger.history()
+    assert list(history) == ["x/a", "x/b"]
+    assert [row.audit_id for row in history["x/a"]] == [1, 4, 5, 6]
+    assert [row.grade for row in history["x/a"]] == ["high", "high", "high", "refuted"]
+    assert [row.audit_id for row in history["x/b"]] == [1]
+
+
 def test_a_recorded_verdict_can_be_recorded_again_by_the_next_audit(ledger: Ledger) -> None:
     ledger.record_verdicts(ledger.start_audit({}), [verdict("x/a")])
     ledger.record_verdicts(ledger.start_audit({}), list(ledger.verdicts().values()))
