@@ -98,10 +98,16 @@ def find_version(name: str) -> int:
         for point in entry_points(group=ENTRY_POINTS):
             point.load()
     if name not in _evaluators:
-        raise NotEvaluated(
-            "evaluator_not_built", f"no evaluator `{name}` is installed; there are {sorted(_evaluators)}"
-        )
+        raise NotEvaluated("evaluator_not_built", f"evaluator `{name}` has a spec, but nothing here measures it yet")
     return _evaluators[name][0]
+
+
+def is_built(name: str) -> bool:
+    """Whether an evaluator of that name can measure here."""
+    try:
+        return find_version(name) > 0
+    except NotEvaluated:
+        return False
 
 
 def find_evaluator(name: str) -> Evaluator:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from . import controls, forms, interventions, kinds, metrics  # noqa: F401 - each registers its kinds
 from .base import ClaimId, Many, Spec, Text
 from .canonical import digest
-from .metrics.base import Metric, SweptMetric
-from .model import Model
-from .sites import granularity_of
+from .metrics.base import ConditionMetric, Metric, SweptMetric
+from .model import Model, NamedModel
+from .references import name_or_inline
+from .sites import granularity_of, is_condition
 from .suite import Suite
 
 kinds.load_plugins(kinds.ENTRY_POINTS)
 
 
-def _name_or_inline(value: Any) -> str:
-    return "name" if isinstance(value, str) else "inline"
-
-
-NamedModel = Annotated[
-    Annotated[str, Tag("name")] | Annotated[Model, Tag("inline")],
-    Discriminator(_name_or_inline),
-]
 NamedSuite = Annotated[
     Annotated[str, Tag("name")] | Annotated[Suite, Tag("inline")],
-    Discriminator(_name_or_inline),
+    Discriminator(name_or_inline),
 ]
 
 
@@ -38,6 +31,11 @@ class Published(Spec):
     """Free text: "High for JSON", "NEW"."""
     source: str
     """Where it was said."""
+    every: Literal["family", "prompt"] | None = None
+    """The published wording is universal ("all", "every", "none", "identical") over these: what is recorded refutes it
+    as worded by one counterexample. It says nothing of evidence that is measured here."""
+    sentences: Many[str] = ()
+    """Ids of the published sentences that the claim puts to the test, as in specs/library/published."""
 
 
 class Confidence(Spec):
@@ -64,6 +62,8 @@ class _Prose(Spec):
     """The claim, in one sentence."""
     published: Published | None = None
     """What was said before this audit."""
+    twin: ClaimId | None = None
+    """The same claim of a pocket model, which runs where this one's weights are not."""
     tags: Many[str] = ()
     """For selecting claims: `core` ones are audited by `make audit`."""
     threats: Many[str] = ()
@@ -98,7 +98,7 @@ class MeasuredClaim(_Prose):
 
     @model_validator(mode="after")
     def _consistent(self) -> MeasuredClaim:
-        for check in (_check_components, _check_scale, _check_interventions, _check_robustness):
+        for check in CHECKS:
             if problem := check(self):
                 raise ValueError(problem)
         return self
@@ -106,11 +106,12 @@ class MeasuredClaim(_Prose):
     def estimand_hash(self, model: Model, suite: Suite, donor: Model | None = None) -> str:
         """What is measured, with the named models and suite in full (64 hex digits)."""
         other = {"donor": donor.model_dump(mode="json", exclude={"model", "notes"})} if donor else {}
+        behaviour = {"behaviour"} if suite.behaviour is None else set()
         return digest(
             "estimand",
             {
                 "model": model.model_dump(mode="json", exclude={"model", "notes"}),
-                "suite": suite.model_dump(mode="json", exclude={"suite", "notes"}),
+                "suite": suite.model_dump(mode="json", exclude={"suite", "notes"} | behaviour),
                 "metric": self.metric.model_dump(mode="json", exclude_defaults=True) | other,
                 "counterfactual": self.counterfactual,
                 "robustness": self.robustness,
@@ -158,7 +159,34 @@ def _components(expect: Any) -> dict[str, str]:
     """Field -> site label or pattern."""
     if isinstance(expect, forms.Ratio):
         return {f"{side}.component": getattr(expect, side).component for side in ("numerator", "denominator")}
+    if isinstance(expect, forms.Correlation | forms.SpreadRatio):
+        return expect.places()
     return {"component": expect.component} if hasattr(expect, "component") else {}
+
+
+def _labels(expect: Any) -> dict[str, str]:
+    """Field -> every label that the expectation names, of components or of conditions."""
+    sides = {f"{side}.component": getattr(expect, side) for side in ("test", "reference") if hasattr(expect, side)}
+    several = {f"components[{i}]": each for i, each in enumerate(getattr(expect, "components", None) or ())}
+    at = {"site": site} if (site := getattr(expect, "site", None)) else {}
+    return _components(expect) | {field: side.component for field, side in sides.items()} | several | at
+
+
+def check_conditions(claim: MeasuredClaim) -> str | None:
+    """What is wrong with the conditions that the expectation names, beginning with the field; None if nothing is."""
+    metric = claim.metric
+    if not isinstance(metric, ConditionMetric):
+        for field, label in _labels(claim.expect).items():
+            if is_condition(label):
+                return f"expect.{field} names `{label}`, which is no site: sites are `L3`, `L3.operator`, `L3.head2`"
+        return None
+    known = metric.conditions
+    for field, label in _labels(claim.expect).items():
+        if known is not None and label not in known:
+            return f"expect.{field} names `{label}`, but metric {metric.evaluator} compares {', '.join(known)}"
+    if getattr(claim.expect, "x", None) == "depth":
+        return "expect.x is depth, which conditions do not have: it can be another quantity of the metric"
+    return None
 
 
 def _check_components(claim: MeasuredClaim) -> str | None:
@@ -187,6 +215,11 @@ def _check_scale(claim: MeasuredClaim) -> str | None:
         for field in ("at_least", "at_most"):
             if (bound := getattr(claim.expect, field)) is not None and bound <= 0:
                 return f"expect.{field} {bound} is no bound on {quantity}: it must be positive"
+    if isinstance(claim.expect, forms.Correlation) and claim.expect.x != "depth":
+        others = {name: kind for name, kind in claim.metric.QUANTITIES.items() if name != quantity}
+        known = [name for name, kind in others.items() if kind.scale != "share"]
+        if claim.expect.x not in known:
+            return f"expect.x is `{claim.expect.x}`, but it can be {', '.join(['depth', *known])} here"
     return None
 
 
@@ -196,8 +229,8 @@ def _check_interventions(claim: MeasuredClaim) -> str | None:
         f"robustness[{i}]": value for i, value in enumerate(claim.robustness)
     }
     for field, value in values.items():
-        if metric.INTERVENTIONS is not None and value.intervention not in metric.INTERVENTIONS:
-            known = ", ".join(metric.INTERVENTIONS)
+        if metric.interventions is not None and value.intervention not in metric.interventions:
+            known = ", ".join(metric.interventions)
             return f"{field} is `{value.intervention}`, but evaluator {metric.evaluator} knows {known}"
     if metric.FORMS is not None and claim.expect.form not in metric.FORMS:
         return (
@@ -217,3 +250,31 @@ def _check_robustness(claim: MeasuredClaim) -> str | None:
     if len({digest("intervention", value) for value in values}) < len(values):
         return "robustness repeats an intervention: the same value twice is no second method"
     return None
+
+
+def _check_repeated(claim: MeasuredClaim) -> str | None:
+    metric, expect = claim.metric, claim.expect
+    form, repeated = expect.form, metric.repeated
+    if isinstance(expect, forms.Efficiency | forms.Speed) and repeated is None:
+        return f"form {form} compares whole trainings or sessions, which evaluator {metric.evaluator} does not repeat"
+    if isinstance(expect, forms.Speed) and metric.kind.scale != "log":
+        return f"form speed compares times or rates, which are positive; {metric.quantity} need not be"
+    if isinstance(expect, forms.Efficiency) and expect.size not in metric.EXACT:
+        known = ", ".join(metric.EXACT) or "nothing"
+        return f"expect.size is `{expect.size}`, but evaluator {metric.evaluator} counts {known} exactly"
+    if repeated and isinstance(expect, forms.Null | forms.Proportion | forms.RankStability):
+        return f"form {form} is not for {repeated.what}; threshold bounds the mean over them"
+    if repeated and any(getattr(value, "seed", 0) for value in (claim.counterfactual, *claim.robustness)):
+        return f"an intervention's seed is that of the {repeated.what} here; leave it out"
+    return None
+
+
+CHECKS = (
+    check_conditions,
+    _check_components,
+    _check_scale,
+    _check_interventions,
+    _check_robustness,
+    _check_repeated,
+)
+"""Rules across fields; each gives what is wrong, beginning with the field."""

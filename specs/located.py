@@ -57,7 +57,7 @@ def _fault(error: Mapping[str, Any], spot: Spot, document: Document, shapes: Sha
             path = (*path, context["discriminator"].strip("'"))
             return _wrong_word(path, shapes.words(shapes.root, path), document)
         case "value_error":
-            return _rule_broken(path, str(context["error"]), document)
+            return rule_broken(path, str(context["error"]), document)
     value = document.get(path)
     words = shapes.words(spot.schema)
     if words and (isinstance(value, str) or not _is_union(spot)):
@@ -67,9 +67,10 @@ def _fault(error: Mapping[str, Any], spot: Spot, document: Document, shapes: Sha
     return document.fault(path, _SUBJECT.sub("", error["msg"]).replace(" after validation", ""), shown(value), accepted)
 
 
-def _rule_broken(path: tuple[str | int, ...], problem: str, document: Document) -> Fault:
+def rule_broken(path: tuple[str | int, ...], problem: str, document: Document) -> Fault:
     """A validator's own message; where it begins with a field (`expect.component names ...`), that is the place."""
-    field = (*path, *problem.split(" ", 1)[0].split("."))
+    steps = re.findall(r"[^.\[\]]+", problem.split(" ", 1)[0])
+    field = (*path, *(int(step) if step.isdigit() else step for step in steps))
     value = document.get(field)
     return document.fault(path, problem) if value is None else document.fault(field, problem, shown(value))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Discriminator, Tag, model_validator
 
 from .base import Name, Spec
+from .references import name_or_inline
 
 
 class Source(Spec):
@@ -48,3 +49,7 @@ class Model(Spec):
     """Folder with a PEFT adapter (safetensors), relative to the workspace."""
     notes: str | None = None
     """For people; not hashed."""
+
+
+NamedModel = Annotated[Annotated[str, Tag("name")] | Annotated[Model, Tag("inline")], Discriminator(name_or_inline)]
+"""A name in specs/library/models, or a model written out."""

@@ -1,4 +1,4 @@
-"""specs: JSON Schema of claims, models and suites, for editors and for other programs."""
+"""specs: JSON Schema of claims and of every kind of named spec, for editors and for other programs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from .base import Spec
+from .behaviour import Behaviour
 from .claim import ClaimAdapter
+from .judge import Judge, Rubric
 from .model import Model
+from .published import PublishedPages
+from .recipe import Recipe
+from .recorded import RecordedMap
 from .suite import Suite
 
 PACKAGED = Path(__file__).parent / "schema"
@@ -23,12 +28,23 @@ PACKAGED = Path(__file__).parent / "schema"
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_KINDS: dict[str, TypeAdapter[Any]] = {"claim": ClaimAdapter, "model": TypeAdapter(Model), "suite": TypeAdapter(Suite)}
+KINDS: dict[str, TypeAdapter[Any]] = {
+    "claim": ClaimAdapter,
+    "model": TypeAdapter(Model),
+    "suite": TypeAdapter(Suite),
+    "recorded": TypeAdapter(RecordedMap),
+    "recipe": TypeAdapter(Recipe),
+    "judge": TypeAdapter(Judge),
+    "rubric": TypeAdapter(Rubric),
+    "behaviour": TypeAdapter(Behaviour),
+    "published": TypeAdapter(PublishedPages),
+}
+"""Kind of spec -> what validates one."""
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema (draft 2020-12) by kind of spec; descriptions are the docstrings."""
-    return {name: {"$schema": DIALECT, **_described(kind.json_schema())} for name, kind in _KINDS.items()}
+    return {name: {"$schema": DIALECT, **_described(kind.json_schema())} for name, kind in KINDS.items()}
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:

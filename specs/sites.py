@@ -17,6 +17,9 @@ A component is what one intervention acts on: a site, several at once, at all to
     L1.head0+L4.head2     a circuit of two heads
 
 `*` in place of the number stands for every layer. Which of these a model has, its anatomy knows.
+
+Some metrics compare no sites but conditions, which they name themselves, in lower case: a training recipe or a number
+format, such as `atlas_guided`, `nf4`.
 """
 
 from __future__ import annotations
@@ -78,6 +81,23 @@ SiteLabel = Annotated[str, Field(pattern=rf"^{_TOGETHER}{_AT}$")]
 
 SitePattern = Annotated[str, Field(pattern=rf"^({_TOGETHER}|L\*(\.({_KINDS}|head))?){_AT}$")]
 """One component, or with `L*` those of every layer, whose effects are averaged within each example."""
+
+
+_CONDITION = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
+
+ConditionName = Annotated[str, Field(pattern=rf"^{_CONDITION}$", max_length=40)]
+"""How a metric names one of its conditions: `atlas_guided`, `nf4`, `r8`."""
+
+EffectLabel = Annotated[str, Field(pattern=rf"^({_TOGETHER}{_AT}|{_CONDITION})$")]
+"""What a claim says something of: a component, or a condition of its metric."""
+
+EffectPattern = Annotated[str, Field(pattern=rf"^(({_TOGETHER}|L\*(\.({_KINDS}|head))?){_AT}|{_CONDITION})$")]
+"""The same, or with `L*` the components of every layer."""
+
+
+def is_condition(label: str) -> bool:
+    """Whether a label names a condition of a metric, and no site."""
+    return re.fullmatch(_CONDITION, label) is not None
 
 
 class Site(NamedTuple):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from .base import Many, Name, Spec
+from .behaviour import Behaviour
+from .references import Refers, name_or_inline
 
-SOURCES = ("families", "jsonl", "dataset")
+SOURCES = ("families", "jsonl", "dataset", "behaviour")
 """Where examples come from; a suite names one."""
 
 
@@ -25,6 +27,11 @@ class Dataset(Spec):
     """Which of the dataset's splits; a row's own `split` column says discovery or verification."""
     columns: Annotated[dict[str, str], Field(default_factory=dict)]
     """Field of a row (clean, corrupt, target, wrong_target, family, template, split, draw) -> the dataset's column."""
+
+
+NamedBehaviour = Annotated[
+    Annotated[str, Tag("name")] | Annotated[Behaviour, Tag("inline")], Discriminator(name_or_inline)
+]
 
 
 class Suite(Spec):
@@ -46,6 +53,8 @@ class Suite(Spec):
     """File of examples, one JSON object a line, instead of families; relative to the workspace."""
     dataset: Dataset | None = None
     """Rows of a dataset, instead of families."""
+    behaviour: Annotated[NamedBehaviour | None, Refers("behaviour")] = None
+    """Prompts that are answered at length, instead of families: a name in specs/library/behaviours, or a set."""
     notes: str | None = None
     """For people; not hashed."""
 
@@ -53,7 +62,7 @@ class Suite(Spec):
     def _families_or_rows(self) -> Suite:
         given = [source for source in SOURCES if getattr(self, source) is not None]
         if len(given) != 1:
-            raise ValueError("a suite names exactly one of families, jsonl and dataset")
+            raise ValueError("a suite names exactly one of families, jsonl, dataset and behaviour")
         if self.families is None:
             if sizes := sorted({"templates", "items", "seed"} & self.model_fields_set):
                 raise ValueError(f"{' and '.join(sizes)} cannot be set with {given[0]}: every row is used")

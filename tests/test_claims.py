@@ -16,6 +16,7 @@ from mi_atlas.specs.load import LoadedClaim
 
 WORKSPACE = Workspace(PACKAGE, PACKAGE / "claims", PACKAGE / ".mi-atlas" / "ledger.duckdb")
 CLAIMS, LIBRARY = load(WORKSPACE)
+BOOK, RESOLVER = load_registrations(WORKSPACE.registrations), Resolver(LIBRARY, Memo({}, {}, PACKAGE), PACKAGE)
 MEASURED = [loaded for loaded in CLAIMS.values() if isinstance(loaded.claim, MeasuredClaim)]
 
 
@@ -33,15 +34,13 @@ def test_every_claim_is_core_or_extended_and_names_a_threat(loaded: LoadedClaim)
 @pytest.mark.parametrize("loaded", MEASURED, ids=lambda loaded: loaded.claim.claim)
 def test_every_claim_was_registered_before_its_latest_data(loaded: LoadedClaim) -> None:
     """What was post hoc on one draw of examples is confirmed on the next."""
-    book = load_registrations(WORKSPACE.registrations)
-    resolver = Resolver(LIBRARY, Memo({}, {}, PACKAGE), PACKAGE)
     assert isinstance(loaded.claim, MeasuredClaim)
-    estimand, bound = loaded.claim.estimand_hash(*resolver.specs(loaded.claim)), loaded.claim.bound_hash
-    assert book.is_registered(estimand, bound), "run `mi-atlas audit` and commit registrations.lock"
-    entry = book.estimands[estimand]
+    estimand, bound = loaded.claim.estimand_hash(*RESOLVER.specs(loaded.claim)), loaded.claim.bound_hash
+    assert BOOK.is_registered(estimand, bound), "run `mi-atlas audit` and commit registrations.lock"
+    entry = BOOK.estimands[estimand]
     looks = [look for look in entry["looks"] if look["bound"] == bound]
     if looks:
-        assert all(entry["registered"][bound] <= book.measured[item] for item in looks[-1]["data"])
+        assert all(entry["registered"][bound] <= BOOK.measured[item] for item in looks[-1]["data"])
 
 
 def test_no_file_of_the_package_is_large() -> None:

@@ -10,17 +10,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from mi_atlas.specs import schema
-from mi_atlas.specs.claim import ClaimAdapter
 from mi_atlas.specs.load import validate
-from mi_atlas.specs.model import Model
-from mi_atlas.specs.suite import Suite
 from mi_atlas.specs.yaml_document import read
 from pydantic import TypeAdapter
 
 EXAMPLES = Path(schema.__file__).parent / "examples"
 VALID = sorted((EXAMPLES / "valid").glob("*.yaml"))
 INVALID = sorted((EXAMPLES / "invalid").glob("*.yaml"))
-KINDS: dict[str, TypeAdapter[Any]] = {"claim": ClaimAdapter, "model": TypeAdapter(Model), "suite": TypeAdapter(Suite)}
+KINDS: dict[str, TypeAdapter[Any]] = schema.KINDS
 
 
 def kind_of(path: Path) -> str:
