@@ -68,13 +68,12 @@ class Registrations:
             if item not in self.measured:
                 self.measured[item] = measured_at
                 self.changed = True
-        same = {"bound": bound, "data": items, "draw": draw}
-        known = [{key: look[key] for key in same} for look in entry["looks"]]
-        if same not in known:
-            entry["looks"].append({**same, "at": utc_now()})
-            known.append(same)
+        known = _index(entry, bound, items, draw)
+        if known is None:
+            known = len(entry["looks"])
+            entry["looks"].append({"bound": bound, "data": items, "draw": draw, "at": utc_now()})
             self.changed = True
-        return self._standing(entry, known.index(same))
+        return self._standing(entry, known)
 
     def standing(self, estimand: str, bound: str, data: Iterable[str], draw: int) -> Standing | None:
         """How a claim stands if nothing about it is new; None if looking at it would change this file."""
@@ -82,11 +81,8 @@ class Registrations:
         entry = self.estimands.get(estimand, {"registered": {}, "looks": []})
         if bound not in entry["registered"] or not all(item in self.measured for item in items):
             return None
-        same = {"bound": bound, "data": items, "draw": draw}
-        for index, look in enumerate(entry["looks"]):
-            if all(look[key] == same[key] for key in same):
-                return self._standing(entry, index)
-        return None
+        known = _index(entry, bound, items, draw)
+        return None if known is None else self._standing(entry, known)
 
     def _standing(self, entry: dict[str, Any], index: int) -> Standing:
         look = entry["looks"][index]
@@ -98,6 +94,14 @@ class Registrations:
         """The file's content: sorted, one line a fact, so that version control shows what changed."""
         document = {"version": VERSION, "estimands": self.estimands, "measured": self.measured}
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+def _index(entry: dict[str, Any], bound: str, items: list[str], draw: int) -> int | None:
+    """Which look at these data under this bound it was."""
+    for index, look in enumerate(entry["looks"]):
+        if look["bound"] == bound and look["draw"] == draw and look["data"] == items:
+            return index
+    return None
 
 
 def load_registrations(path: Path, shipped: Path | None = None) -> Registrations:

@@ -39,8 +39,8 @@ def _distinct(content: bytes, shape: tuple[int, int], least: int) -> tuple[int, 
     cells, (count, width) = np.frombuffer(content).reshape(shape), shape
     if width < least:
         return tuple(range(count))
-    every = np.arange(count)
-    near = [[every]] * count if count <= FEW else _candidates(cells)
+    every: Floats = np.arange(count)  # type: ignore[assignment]
+    near: list[list[Floats]] = [[every]] * count if count <= FEW else _candidates(cells)
     dropped = np.zeros(count, dtype=bool)
     for first, windows in enumerate(near):
         if dropped[first] or not windows:
