@@ -14,7 +14,7 @@ from .permutation import Association, association, centred, ranks
 from .sweeps import effects_of
 
 if TYPE_CHECKING:
-    from ...specs.forms_conditions import Correlation
+    from ...specs.forms.conditions import Correlation
     from .evidence import Floats
     from .question import Arm
 

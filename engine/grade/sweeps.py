@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...specs.forms_conditions import patterns
+from ...specs.forms.conditions import patterns
 from ...specs.sites import matches
 from .evidence import Ref
 from .forms import FormError, require_component

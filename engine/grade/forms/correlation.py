@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ....specs.forms_conditions import Correlation
+from ....specs.forms.conditions import Correlation
 from ....specs.sites import is_condition
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from ....specs.forms_conditions import SpreadRatio
+from ....specs.forms.conditions import SpreadRatio
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
 from ..sweeps import conditions_of, effects_of, enough, said, series, typical

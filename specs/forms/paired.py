@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from .base import Spec
-from .sites import EffectPattern
+from ..base import Spec
+from ..sites import EffectPattern
 
 Scope = Literal["in_suite", "beyond_suite"]
 """in_suite: over new prompts of these families. beyond_suite: in more than half of all families like these."""

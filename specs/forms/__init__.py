@@ -6,14 +6,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from . import interventions, metrics  # noqa: F401 - doses are interventions, some of which metrics bring along
-from .base import Many, Spec
-from .forms_composite import Composite, Migration, Stability
-from .forms_conditions import Correlation, SpreadRatio
-from .forms_paired import Paired, Scope, Side
-from .forms_repeated import Efficiency, Speed
-from .kinds import kind, one_of
-from .sites import EffectLabel
+from .. import interventions, metrics  # noqa: F401 - doses are interventions, some of which metrics bring along
+from ..base import Many, Spec
+from ..kinds import kind, one_of
+from ..sites import EffectLabel
+from .conditions import Correlation, SpreadRatio
+from .over_claims import Composite, Migration, Stability
+from .paired import Paired, Scope, Side
+from .repeated import Efficiency, Speed
 
 __all__ = [
     "Composite",

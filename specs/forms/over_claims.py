@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import ClaimId, Many, Spec
-from .kinds import kind
+from ..base import ClaimId, Many, Spec
+from ..kinds import kind
 
 
 class _OverClaims(Spec):

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Many, Spec
-from .kinds import kind
-from .sites import EffectPattern
+from ..base import Many, Spec
+from ..kinds import kind
+from ..sites import EffectPattern
 
 Conditions = EffectPattern | Annotated[Many[EffectPattern], Field(min_length=1)]
 """Labels of components or of trainings' conditions, or `L*.mlp` for those of every layer; one or a list."""

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Spec
-from .forms_paired import Paired, Side
-from .kinds import kind
+from ..base import Spec
+from ..kinds import kind
+from .paired import Paired, Side
 
 
 @kind("expect")
