@@ -9,7 +9,11 @@ import numpy as np
 from scipy.special import fdtr  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .evidence import Floats
+
+    Places = NDArray[np.intp]
 
 TOLERANCE = 1e-4
 """Two cells are equal within this relative difference."""
@@ -39,8 +43,8 @@ def _distinct(content: bytes, shape: tuple[int, int], least: int) -> tuple[int, 
     cells, (count, width) = np.frombuffer(content).reshape(shape), shape
     if width < least:
         return tuple(range(count))
-    every: Floats = np.arange(count)  # type: ignore[assignment]
-    near: list[list[Floats]] = [[every]] * count if count <= FEW else _candidates(cells)
+    every = np.arange(count)
+    near = [[every]] * count if count <= FEW else _candidates(cells)
     dropped = np.zeros(count, dtype=bool)
     for first, windows in enumerate(near):
         if dropped[first] or not windows:
@@ -68,7 +72,7 @@ def too_alike(units: Floats) -> bool:
     return bool(fdtr(draws - 1, degrees, between / scatter) < TOO_ALIKE)
 
 
-def _candidates(cells: Floats) -> list[list[Floats]]:
+def _candidates(cells: Floats) -> list[list[Places]]:
     """For each replicate, those that agree with it in one probe, probe by probe.
 
     Clones that differ in at most m cells agree in one of any m + 1 that are not zero. So probes, those first that tell
@@ -78,7 +82,7 @@ def _candidates(cells: Floats) -> list[list[Floats]]:
     ordered = np.sort(cells, axis=0)
     apart = (np.diff(ordered, axis=0) > 0).sum(axis=0)
     left = np.full(len(cells), wanted)
-    near: list[list[Floats]] = [[] for _ in cells]
+    near: list[list[Places]] = [[] for _ in cells]
     for column in cells[:, np.argsort(-apart, kind="stable")].T:
         if not (left > 0).any():
             break

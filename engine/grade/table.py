@@ -29,7 +29,6 @@ HALF_FLOOR = 1e-3
 LEAST_CELLS = 8
 """Examples with fewer non-zero cells cannot be told to be clones by their values; only by their id."""
 
-
 MOST_TABLES = 64
 """That are remembered."""
 
@@ -174,7 +173,7 @@ def _sorted(*names: tuple[str, ...]) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=64)
-def _units(families: tuple[str, ...], templates: tuple[str, ...]) -> tuple[Floats, Floats, Layout]:
+def _units(families: tuple[str, ...], templates: tuple[str, ...]) -> tuple[Any, Any, Layout]:
     """Of sorted examples: where each template starts, how many it has, and the families of templates."""
     keys = list(zip(families, templates, strict=True))
     firsts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]

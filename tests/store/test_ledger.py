@@ -59,6 +59,7 @@ def test_a_run_comes_back_as_it_was_committed(ledger: Ledger, make_run: Make) ->
     assert (info.key, info.parts, info.take) == ("a", {"site": "L1", "weights": "w1"}, 1)
     assert (info.measured_at, info.seconds, info.device) == (run.measured_at, 1.5, "cpu")
     assert info.versions == {"torch": "2.13"}
+    assert ledger.dates(["a", "c"]) == {"a": run.measured_at}
 
 
 @settings(max_examples=40, deadline=None)

@@ -44,8 +44,8 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"families": None}, "exactly one of families, jsonl and dataset"),
-        ({"jsonl": "a.jsonl"}, "exactly one of families, jsonl and dataset"),
+        ({"families": None}, "exactly one of families, jsonl, dataset and behaviour"),
+        ({"jsonl": "a.jsonl"}, "exactly one of families, jsonl, dataset and behaviour"),
         ({"families": None, "jsonl": "a.jsonl", "items": 60, "seed": 1}, "items and seed cannot be set with jsonl"),
         ({"families": ["copying", "copying"]}, "each family is named once"),
         ({"families": []}, "at least 1 item"),
