@@ -257,6 +257,34 @@ def new(
     commands.new(_workspace(None), claim, answers, at_least, at_most)
 
 
+@app.command(name="map")
+def map_(
+    model: Annotated[str, typer.Argument(help="A model's name, a folder with its files, or its id on the hub.")],
+    suite: Annotated[str, typer.Option(help="Name of a suite; its discovery split is used.")] = "main-12",
+    kinds: Annotated[str, typer.Option(help="What is zeroed, with commas.")] = "layer,operator,mlp,head",
+    templates: Annotated[
+        int | None, typer.Option(min=1, max=10, help="Discovery templates a family (default: all).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to (default: maps/MODEL, beside the ledger).")
+    ] = None,
+    lora_config: Annotated[
+        Path | None, typer.Option(help="Also write a PEFT LoRA configuration here, such as adapter_config.json.")
+    ] = None,
+    layers: Annotated[int, typer.Option(min=1, help="How many layers the LoRA configuration adapts.")] = 4,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 ... (default: an accelerator if there is one).")
+    ] = None,
+    ledger: LedgerOption = None,
+) -> None:
+    """Map what matters where in a model, on discovery examples, and draft claims to audit. The ledger is left alone."""
+    from . import commands
+    from .mapping import Asked
+
+    chosen = tuple(kind.strip() for kind in kinds.split(","))
+    commands.map_(_workspace(ledger), Asked(model, suite, chosen, templates, out, lora_config, layers, device))
+
+
 @app.command()
 def doctor(
     model: Annotated[str | None, typer.Option(help="Prove this model's interventions at every kind of site.")] = None,

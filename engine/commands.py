@@ -16,6 +16,7 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     from .audit import Options
     from .grade import Verdict
+    from .mapping import Asked
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,23 @@ def new(
 
     path = write_claim(workspace, claim, complete(workspace, claim, answers, at_least, at_most))
     print(f"{path} is written and valid; `mi-atlas audit {claim}` grades it")
+
+
+def map_(workspace: Workspace, asked: Asked) -> None:
+    """Map a model, and print what was written and how to go on."""
+    from .mapping import map_model
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    written = map_model(workspace, asked, say)
+    for path in written:
+        print(_short(path.absolute()))
+    if drafts := [path for path in written if path.suffix == ".yaml"]:
+        folder = drafts[0].parent
+        if not folder.resolve().is_relative_to(workspace.claims):
+            print(f"put {_short(folder.absolute())} into the claims folder;", end=" ")
+        print(f"`mi-atlas audit '{folder.name}/draft-*'` tries these drafts on the verification split")
 
 
 def doctor(workspace: Workspace, model: str | None, device: str | None) -> int:

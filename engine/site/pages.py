@@ -16,11 +16,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ...evaluators.models.locate import Located
 from ..errors import MachineError
 from ..grade.words import number, quantity
 from ..report import GRADES, NOT_AUDITED, summary
 from .maps import STEPS, HeatMap, shade
 from .material import ClaimView, Material
+from .provenance import model_facts
 
 MANIFEST = ".mi-atlas-report"
 """The file that lists what was written into a folder, so that a page of a claim that is gone is taken away."""
@@ -58,6 +60,15 @@ def write_site(found: Material, folder: Path) -> list[Path]:
     except OSError as error:
         raise MachineError(f"{folder}: the report cannot be written ({error})") from error
     return [folder / name for name in pages]
+
+
+def render_map(name: str, place: Located, maps: Iterable[HeatMap], suite: str, drafts: Iterable[str]) -> str:
+    """The page of one model's map, made outside of any ledger."""
+    import mi_atlas
+
+    about = {"name": name, "facts": model_facts(place), "suite": suite, "maps": maps, "drafts": drafts}
+    page = _environment().get_template("map.html")
+    return page.render(up="", found={"version": mi_atlas.__version__, "at": ""}, **about)
 
 
 def _manifest(folder: Path) -> set[str]:
