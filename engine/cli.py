@@ -279,7 +279,7 @@ def map_(
 ) -> None:
     """Map what matters where in a model, on discovery examples, and draft claims to audit. The ledger is left alone."""
     from . import commands
-    from .mapping import Asked
+    from .mapping.atlas import Asked
 
     chosen = tuple(kind.strip() for kind in kinds.split(","))
     commands.map_(_workspace(ledger), Asked(model, suite, chosen, templates, out, lora_config, layers, device))
@@ -301,7 +301,7 @@ def doctor(
 
 @app.command()
 def calibrate(
-    claims: Annotated[int, typer.Option(min=4, help="Claims of each kind and scope; half are true.")] = 12,
+    claims: Annotated[int, typer.Option(min=4, help="Claims of each form and scope; half are true.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other claims.")] = 0,
     processes: Annotated[int | None, typer.Option(min=1, help="Side by side (default: one a core).")] = None,
     page: Annotated[Path | None, typer.Option(help="Also write the figures to this Markdown file.")] = None,

@@ -16,7 +16,7 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     from .audit import Options
     from .grade import Verdict
-    from .mapping import Asked
+    from .mapping.atlas import Asked
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def new(
 
 def map_(workspace: Workspace, asked: Asked) -> None:
     """Map a model, and print what was written and how to go on."""
-    from .mapping import map_model
+    from .mapping.atlas import map_model
 
     def say(text: str) -> None:
         print(text, flush=True)

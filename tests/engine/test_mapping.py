@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 from mi_atlas.engine.cli import app
-from mi_atlas.engine.drafts import About, drafted, rounded
 from mi_atlas.engine.errors import MachineError, UsageError
-from mi_atlas.engine.lora import lora_config
-from mi_atlas.engine.mapping import Asked, find_target, map_model
+from mi_atlas.engine.mapping.atlas import Asked, find_target, map_model
+from mi_atlas.engine.mapping.drafts import About, drafted, rounded
+from mi_atlas.engine.mapping.lora import lora_config
 from mi_atlas.engine.memo import generate_blocks
 from mi_atlas.engine.select import load
 from mi_atlas.engine.site.pages import render_map

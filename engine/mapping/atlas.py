@@ -13,23 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..evaluators.cells import NotEvaluated
-from ..evaluators.models.locate import Absent, Located, locate
-from ..evaluators.registry import find_version
-from ..evaluators.tasks import TaskError
-from ..specs.library import Library
-from ..specs.model import Model, Source
-from ..specs.suite import Suite
+from ...evaluators.cells import NotEvaluated
+from ...evaluators.models.locate import Absent, Located, locate
+from ...evaluators.registry import find_version
+from ...evaluators.tasks import TaskError
+from ...specs.library import Library
+from ...specs.model import Model, Source
+from ...specs.suite import Suite
+from ..errors import EngineError, MachineError, UsageError
+from ..measure import SHARED_FROM_BYTES, cores, failure_of
+from ..memo import generate_blocks
 from .drafts import NAMES, About, drafted
-from .errors import EngineError, MachineError, UsageError
 from .lora import lora_config
-from .measure import SHARED_FROM_BYTES, cores, failure_of
-from .memo import generate_blocks
 from .zeroing import EVALUATOR, INTERVENTION, Measured, Say, measure
 
 if TYPE_CHECKING:
-    from ..evaluators.models.load import LoadedModel
-    from .workspace import Workspace
+    from ...evaluators.models.load import LoadedModel
+    from ..workspace import Workspace
 
 KINDS = ("layer", "operator", "mlp", "head")
 
@@ -143,15 +143,15 @@ def _suite(workspace: Workspace, asked: Asked) -> Suite:
 def _load(located: Located, device: str | None) -> LoadedModel:
     import torch
 
-    from ..evaluators.models.load import load
-    from .audit import pick_device
+    from ...evaluators.models.load import load
+    from ..audit import pick_device
 
     torch.set_num_threads(1 if located.bytes < SHARED_FROM_BYTES else cores())
     return load(located, pick_device(device))
 
 
 def _files(target: Target, located: Located, asked: Asked, measured: Measured, out: Path) -> dict[Path, str]:
-    from .site.pages import render_map
+    from ..site.pages import render_map
 
     about = About(target.name, target.folder, target.reference, asked.suite)
     drafts = drafted(measured.effects, about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .errors import UsageError
+from ..errors import UsageError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,7 +73,7 @@ def _linear(module: nn.Module, layer: int, parts: Iterable[str]) -> tuple[str, t
     """The name of a layer, and those of the linear maps of some of its parts, from the layer on."""
     from torch import nn
 
-    from ..evaluators.anatomy import dissect
+    from ...evaluators.anatomy import dissect
 
     anatomy = dissect(module)
     whole = anatomy.layers[layer]

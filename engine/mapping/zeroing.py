@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..evaluators.cells import AT_ONCE, Cell, NotEvaluated
-from ..evaluators.registry import Materials, find_evaluator
-from ..specs.sites import Site
+from ...evaluators.cells import AT_ONCE, Cell, NotEvaluated
+from ...evaluators.registry import Materials, find_evaluator
+from ...specs.sites import Site
 
 if TYPE_CHECKING:
-    from ..evaluators.cells import CellResult
-    from ..evaluators.models.load import LoadedModel
-    from ..evaluators.tasks.example import Block
-    from .site.maps import Atlas
+    from ...evaluators.cells import CellResult
+    from ...evaluators.models.load import LoadedModel
+    from ...evaluators.tasks.example import Block
+    from ..site.maps import Atlas
 
 EVALUATOR, INTERVENTION, CLEAN = "ablation", "zero", "-"
 
@@ -63,8 +63,8 @@ def measure(model: LoadedModel, blocks: Sequence[Block], kinds: Sequence[str], s
     Raises:
         NotEvaluated: the model cannot be measured, or has no such component.
     """
-    from ..evaluators.anatomy import dissect
-    from .site.maps import Atlas
+    from ...evaluators.anatomy import dissect
+    from ..site.maps import Atlas
 
     sites = dissect(model.module).sites(tuple(kinds))  # type: ignore[arg-type]
     if not sites:
@@ -94,9 +94,9 @@ def _guess(model: LoadedModel, blocks: Sequence[Block], sites: Sequence[Site]) -
 
     A component's cost falls with its layer, for only what follows is computed again: the sample is of all depths.
     """
-    from ..evaluators.ablation import kinds_of
-    from ..evaluators.proofs import prove
-    from ..evaluators.replay.engine import MEMORY
+    from ...evaluators.ablation import kinds_of
+    from ...evaluators.proofs import prove
+    from ...evaluators.replay.engine import MEMORY
 
     first = blocks[0]
     cells = [Cell(first.family, site.label, INTERVENTION) for site in sites]
@@ -126,7 +126,7 @@ def _evidence(model: LoadedModel, blocks: Sequence[Block], sites: Sequence[Site]
     """The measured values as evidence of which a map is drawn like any other's; nothing is graded on it."""
     import numpy as np
 
-    from .grade.evidence import Evidence
+    from ..grade.evidence import Evidence
 
     values = {(each.cell.family, each.cell.site): each.values["kl"] for each in found}
     series = {

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..specs.claim import ClaimAdapter
-from ..specs.errors import SpecError
-from ..specs.load import validate
-from ..specs.sites import granularity_of, parse_site
-from ..specs.yaml_document import parse
+from ...specs.claim import ClaimAdapter
+from ...specs.errors import SpecError
+from ...specs.load import validate
+from ...specs.sites import granularity_of, parse_site
+from ...specs.yaml_document import parse
 
 LEAD = 1.1
 """Factor by which the strongest of a kind must lead the next, or else none stands out."""
