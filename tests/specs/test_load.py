@@ -128,7 +128,7 @@ def test_a_file_name_that_is_not_utf_8_can_be_told(tmp_path: Path) -> None:
 
 
 def test_250_claims_are_checked_in_well_under_a_second_and_without_heavy_imports(tmp_path: Path) -> None:
-    """Process time of imports, claims and library; .6 s were measured, most of it pydantic building the models; a slower machine has room up to 1.2."""
+    """Process time of imports, claims and library; .8 s were measured beside other work, with room up to 1.2."""
     for index in range(250):
         put(tmp_path, f"family{index % 7}/claim{index}.yaml", text=CLAIM + "# a comment\n" * 16)
     script = f"""
