@@ -25,7 +25,7 @@ class Spec(BaseModel):
     """A frozen document: unknown fields are refused, values are not coerced.
 
     The docstring below a field becomes its description in the JSON Schema, when that is written: reading every class's
-    source would double the time that a command takes to start.
+    source would double the time that a command takes to start. A class is compiled when something of it is read.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)

@@ -50,8 +50,9 @@ KINDS: dict[str, type[BaseModel]] = {
     "rubric": Rubric,
     "behaviour": Behaviour,
     "published": PublishedPages,
+    "recorded": RecordedMap,
 }
-"""The kinds that claims name, and specs that claims name."""
+"""Kind of named spec -> its class. Claims, and specs that claims name, name all but recorded-evidence maps."""
 
 ALWAYS = ("model", "suite")
 """The kinds that are read whatever claims name."""
@@ -104,6 +105,10 @@ class Library:
         """The names of all specs of a kind, sorted; also of those whose file is faulty."""
         return sorted(self._shelf(kind)[0])
 
+    def has(self, kind: str, name: str) -> bool:
+        """Whether there is a spec of a kind and name; also where its file is faulty."""
+        return name in self._shelf(kind)[0]
+
     @property
     def maps(self) -> dict[str, RecordedMap]:
         """Every recorded-evidence map, by name.
@@ -111,7 +116,7 @@ class Library:
         Raises:
             SpecError: the file of one is faulty.
         """
-        specs, faults = self._maps
+        specs, faults = self._shelf("recorded")
         if faults:
             raise SpecError(faults)
         return {name: spec for name, spec in sorted(specs.items()) if spec}
@@ -142,7 +147,7 @@ class Library:
         Without `every`, only of models, suites, and of the kinds that were asked for so far: an audit reads no others.
         """
         wrong: list[Fault] = []
-        for kind in KINDS:
+        for kind in (kind for kind in KINDS if kind != "recorded"):
             if every or kind in ALWAYS or kind in self._shelves:
                 wrong += (*self._shelf(kind)[1], *self._unknown(kind))
         return [*wrong, *self._strays()]
@@ -159,14 +164,6 @@ class Library:
         for name, spec in self._shelf(kind)[0].items():
             if spec is not None:
                 yield from unknown(self._documents[kind][name], references(spec), self)
-
-    @cached_property
-    def _maps(self) -> _Shelf[RecordedMap]:
-        return self._read("recorded", RecordedMap)
-
-    def _read(self, field: str, kind: type[T]) -> _Shelf[T]:
-        loaded, faults = self._loaded(field, kind)
-        return {name: spec for name, (spec, _) in loaded.items()}, faults
 
     def _loaded(self, field: str, kind: type[T]) -> tuple[Folder[T], list[Fault]]:
         specs: Folder[T] = {}
@@ -207,7 +204,7 @@ def load_workspace(claims: Path, library: Library) -> tuple[dict[str, LoadedClai
         wrong = check_references(claim, library, known) if claim else []
         if claim and not wrong:
             sound[name] = written_out(claim, library)
-            wrong = check_written_out(sound[name])
+            wrong = check_written_out(sound[name]) if sound[name] is not claim else []
         if wrong:
             sound.pop(name, None)
         faults += wrong
@@ -229,29 +226,23 @@ def check_references(loaded: LoadedClaim, library: Library, claims: Mapping[str,
     if isinstance(claim, CompositeClaim):
         children = range(len(claim.expect.claims))
         return [*prose, *(fault for index in children for fault in _check_child(loaded, index, claims))]
-    named = (
-        (("model",), claim.model, library.models),
-        (("suite",), claim.suite, library.suites),
-        (("metric", "donor"), getattr(claim.metric, "donor", None), library.models),
+    held = (
+        (("model",), "model", claim.model),
+        (("suite",), "suite", claim.suite),
+        (("metric", "donor"), "model", getattr(claim.metric, "donor", None)),
     )
-    wrong = [
-        document.fault(
-            path, f"there is no {'suite' if path == ('suite',) else 'model'} of that name", **_choice(name, names)
-        )
-        for path, name, names in named
-        if isinstance(name, str) and name not in names
-    ]
-    inside = [*references(claim.metric, ("metric",))]
+    named = [Reference(path, kind, name) for path, kind, name in held if isinstance(name, str)]
+    named += references(claim.metric, ("metric",))
     if isinstance(claim.suite, Suite):
-        inside += references(claim.suite, ("suite",))
-    return [*prose, *wrong, *unknown(document, inside, library)]
+        named += references(claim.suite, ("suite",))
+    return [*prose, *unknown(document, named, library)]
 
 
 def unknown(document: Document, named: Iterable[Reference], library: Library) -> Iterator[Fault]:
     """The names that stand for nothing."""
     for path, kind, name in named:
-        if name not in (names := library.names(kind)):
-            yield document.fault(path, f"there is no {kind} of that name", **_choice(name, names))
+        if not library.has(kind, name):
+            yield document.fault(path, f"there is no {kind} of that name", **_choice(name, library.names(kind)))
 
 
 def written_out(loaded: LoadedClaim, library: Library) -> LoadedClaim:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
@@ -63,8 +64,7 @@ def inlined(spec: S, find: Callable[[str, str], BaseModel]) -> S:
 
 def _values(spec: BaseModel) -> Iterator[tuple[str, str | None, Path, Any]]:
     """(field, kind of spec that its texts name, place in the field, value)."""
-    for field, info in type(spec).model_fields.items():
-        kind = next((each.kind for each in info.metadata if isinstance(each, Refers)), None)
+    for field, kind in _kinds(type(spec)):
         value = getattr(spec, field)
         if isinstance(value, dict):
             yield from ((field, kind, (key,), each) for key, each in value.items())
@@ -72,6 +72,15 @@ def _values(spec: BaseModel) -> Iterator[tuple[str, str | None, Path, Any]]:
             yield from ((field, kind, (index,), each) for index, each in enumerate(value))
         else:
             yield field, kind, (), value
+
+
+@cache
+def _kinds(spec: type[BaseModel]) -> tuple[tuple[str, str | None], ...]:
+    """Each field, and the kind of spec that its texts name."""
+    return tuple(
+        (field, next((each.kind for each in info.metadata if isinstance(each, Refers)), None))
+        for field, info in spec.model_fields.items()
+    )
 
 
 def _put(whole: Any, at: Path, value: Any) -> Any:

@@ -13,15 +13,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from . import library
 from .base import Spec
-from .behaviour import Behaviour
 from .claim import ClaimAdapter
-from .judge import Judge, Rubric
-from .model import Model
-from .published import PublishedPages
-from .recipe import Recipe
-from .recorded import RecordedMap
-from .suite import Suite
 
 PACKAGED = Path(__file__).parent / "schema"
 """The schema files that ship with mi-atlas."""
@@ -30,14 +24,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 KINDS: dict[str, TypeAdapter[Any]] = {
     "claim": ClaimAdapter,
-    "model": TypeAdapter(Model),
-    "suite": TypeAdapter(Suite),
-    "recorded": TypeAdapter(RecordedMap),
-    "recipe": TypeAdapter(Recipe),
-    "judge": TypeAdapter(Judge),
-    "rubric": TypeAdapter(Rubric),
-    "behaviour": TypeAdapter(Behaviour),
-    "published": TypeAdapter(PublishedPages),
+    **{name: TypeAdapter(kind) for name, kind in library.KINDS.items()},
 }
 """Kind of spec -> what validates one."""
 

@@ -58,4 +58,4 @@ def test_an_audit_with_nothing_to_do_takes_a_second_or_so(audited: Path) -> None
         start = time.perf_counter()
         assert type_words(audited, ["audit", "--tag", "core"]).returncode == 2
         seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 2.5, seconds
+    assert min(seconds) < 1.6, seconds
