@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ..evaluators.models.locate import Located, Reason
 from ..specs.canonical import digest
+from ..specs.claim import PROSE
 from .grade import GRADER_VERSION
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ run there. twins: adversarial versions of the claim. claims: those that it rests
 
 UNKNOWN = "not recorded"
 """Category of a change whose parts the ledger was not told."""
-
-PROSE = {"claim", "statement", "published", "tags", "threats", "scope_note", "notes"}
 
 MODEL_CODES = frozenset(get_args(Reason))
 DATA_CODES = frozenset({"suite_not_generated", "suite_changed"})
@@ -72,7 +71,7 @@ def basis_of(
     groups = {(run.group.evaluator, run.group.version) for run in resolved.runs.values()}
     cells = sorted({(run.cell.site, run.cell.intervention, run.cell.seed) for run in resolved.runs.values()})
     parts: dict[str, dict[str, Any]] = {
-        "spec": dict(_flat(resolved.claim.model_dump(mode="json", exclude=PROSE, exclude_none=True))),
+        "spec": dict(_flat(resolved.claim.model_dump(mode="json", exclude=set(PROSE), exclude_none=True))),
         "model": dict(located.parts) if isinstance(located, Located) else {},
         "data": {"prompts": digest("blocks", [block.digest for block in resolved.blocks])} if resolved.blocks else {},
         "code": {"grader": GRADER_VERSION, **{f"evaluator {name}": version for name, version in sorted(groups)}},
@@ -95,7 +94,7 @@ def basis_of(
 
 def basis_of_record(claim: MeasuredClaim, estimand: str, files: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """That of a claim that was graded as recorded: file -> its digest."""
-    spec = dict(_flat(claim.model_dump(mode="json", exclude=PROSE, exclude_none=True)))
+    spec = dict(_flat(claim.model_dump(mode="json", exclude=set(PROSE), exclude_none=True)))
     spec["the named model and suite in full"] = estimand
     return {"spec": spec, "data": {"evidence": "as recorded", **files}, "code": {"grader": GRADER_VERSION}}
 

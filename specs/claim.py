@@ -74,6 +74,10 @@ class _Prose(Spec):
     """Anything else."""
 
 
+PROSE = frozenset(_Prose.model_fields)
+"""Fields that people read."""
+
+
 class MeasuredClaim(_Prose):
     """A claim that is measured: it names its metric, counterfactual, control and confidence threshold."""
 

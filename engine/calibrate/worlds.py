@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 Truth = Literal["true", "false", "at the bound"]
 """`at the bound` is false, too: every claim says more than its bound."""
@@ -109,10 +109,13 @@ SCOPES = ("in_suite", "beyond_suite")
 _recipes: dict[str, tuple[Recipe, tuple[str, ...]]] = {}
 
 
-def recipe(name: str, scopes: tuple[str, ...] = SCOPES) -> Callable[[Recipe], Recipe]:
+R = TypeVar("R", bound=Recipe)
+
+
+def recipe(name: str, scopes: tuple[str, ...] = SCOPES) -> Callable[[R], R]:
     """Decorator: register how claims of a form, or of one kind of them, are drawn, for the scopes of known truth."""
 
-    def register(draft: Recipe) -> Recipe:
+    def register(draft: R) -> R:
         _recipes[name] = draft, scopes
         return draft
 

@@ -104,7 +104,7 @@ def answer(question: Question, layout: Layout, beyond: bool, alphas: Alphas) -> 
     counts = _families(sample, question, bound, against) if beyond else (0, 0)
     p_each = np.minimum(mean.above(against) * must, 1.0)
     p_blind = float(np.sort(p_each)[k - 1])
-    p_allowed = np.where(question.may_refute[0], p_each, 1.0)
+    p_allowed = _allowed(p_each, question, 0)
     families = len(layout.families)
     hardest, worst = int(np.argsort(mean.value, kind="stable")[k - 1]), _most_against(p_allowed, mean, k)
     return Answer(
@@ -133,8 +133,13 @@ def _families(sample: Sample, question: Question, bound: float, against: float) 
     """Families decided for the claim (against every rival, or all but the spare ones), and against it."""
     each, k, must = sample.each_family, 1 + question.spare, len(question.names) - question.spare
     p_for = k * np.sort(each.below(bound), axis=1)[:, -k]
-    p_against = np.where(question.may_refute[1:], each.above(against) * must, 1.0)
+    p_against = _allowed(each.above(against) * must, question, slice(1, None))
     return int((p_for < FAMILY_ALPHA).sum()), int((np.sort(p_against, axis=1)[:, k - 1] < FAMILY_ALPHA).sum())
+
+
+def _allowed(p_values: Floats, question: Question, rows: int | slice) -> Floats:
+    """p-values against, of the contrasts that may refute; 1 of the others."""
+    return p_values if question.may_refute is None else np.where(question.may_refute[rows], p_values, 1.0)
 
 
 def _most_against(p_values: Floats, mean: Mean, k: int) -> int:

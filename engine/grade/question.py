@@ -54,6 +54,10 @@ class Arm:
         values = [arm.table.series(arm.place(ref)) for arm in self.each()]
         return sum(values[1:], values[0]) / len(values)
 
+    def typical(self, values: Floats) -> Floats:
+        """Template means (..., templates) of values (..., n): of their logs, where the quantity has them."""
+        return self.table.logs(values) if self.claim.metric.kind.scale == "log" else self.table.template_means(values)
+
     def denominators(self, ref: Ref) -> Floats:
         """What a share's series is a share of (n,)."""
         values = [arm.table.denominators(arm.place(ref)) for arm in self.each()]
@@ -104,8 +108,9 @@ class Question:
     units: Floats
     """(templates, contrasts), on the scale of the comparison."""
     scale: Scale
-    may_refute: Floats
-    """(1 + families, contrasts), bool: whether a contrast may speak against the claim; row 0 over the suite."""
+    may_refute: Floats | None = None
+    """(1 + families, contrasts), bool: whether a contrast may speak against the claim; row 0 over the suite. None: all
+    may."""
     spare: int = 0
     """So many of the contrasts need not clear the bound: which ones, the claim does not say."""
     levels: Floats | None = None

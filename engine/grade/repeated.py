@@ -53,12 +53,13 @@ def pooled(arm: Arm, ask: Callable[[Arm], Question]) -> Question:
     first, units = each[0], np.stack([question.units for question in each])
     if len(each) == 1:
         return first
+    allowed = [question.may_refute for question in each if question.may_refute is not None]
     return replace(
         first,
         units=units.mean(axis=0),
         levels=np.stack([arm.table.layout.means(one).mean(axis=0) for one in units]),
         scale=replace(first.scale, per=float(np.mean([question.scale.per for question in each]))),
-        may_refute=np.all([question.may_refute for question in each], axis=0),
+        may_refute=np.all(allowed, axis=0) if allowed else None,
     )
 
 

@@ -76,11 +76,6 @@ def series(arm: Arm, labels: tuple[str, ...]) -> Floats:
     return np.stack([arm.series(Ref(None, label)) for label in labels])
 
 
-def typical(arm: Arm, values: Floats) -> Floats:
-    """Template means (..., templates) of values (..., n): of their logs, where the quantity has them."""
-    return arm.table.logs(values) if arm.claim.metric.kind.scale == "log" else arm.table.template_means(values)
-
-
 def effects_of(arm: Arm, labels: tuple[str, ...]) -> Floats:
     """Typical effects (repetitions, conditions, templates); one repetition where nothing is repeated.
 
@@ -88,7 +83,7 @@ def effects_of(arm: Arm, labels: tuple[str, ...]) -> Floats:
     """
     import numpy as np
 
-    return np.stack([typical(one, series(one, labels)) for one in arm.each()])
+    return np.stack([one.typical(series(one, labels)) for one in arm.each()])
 
 
 def said(named: str | tuple[str, ...]) -> str:

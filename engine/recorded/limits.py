@@ -21,7 +21,8 @@ from dataclasses import replace
 from ...specs.claim import MeasuredClaim
 from ...specs.forms import Efficiency, Equality, Monotone, NonInferiority, Rank, Threshold, TopComponent
 from ..grade import Verdict, intervention_label
-from ..grade.words import number, quantity, several
+from ..grade.forms.efficiency import Sizes, counted
+from ..grade.words import quantity, several
 from .evidence import Recorded
 from .worded import Cases, lead_of, leaders
 
@@ -125,27 +126,23 @@ def _repetitions(said: Verdict, claim: MeasuredClaim, found: Recorded, so: Cases
     if repeated is None or said.code == "no_ratio":
         return said
     sizes = _sizes(claim, found)
-    if sizes and sizes[0] > claim.expect.at_most:
-        return replace(said, grade="Refuted", code="refuted_by_count", reason=sizes[1])
+    if sizes and sizes.share > claim.expect.at_most:
+        return replace(said, grade="Refuted", code="refuted_by_count", reason=counted(claim, sizes))
     if found.repetitions < repeated.times:
         items = sum(found.prompts.values())
         has = f"the record has {found.repetitions}, of {items} item{'s' * (items != 1)}"
         why = f"needs n = {repeated.times} {repeated.what}; {has}"
         known = said.code in ("other_quantity", "other_unit", "partly_recorded")
         said = added(said, why) if known else replace(said, grade="Pending", code="too_few_repetitions", reason=why)
-    return added(said, sizes[1] if sizes else "", _counted(claim, found))
+    return added(said, counted(claim, sizes) if sizes else "", _counted(claim, found))
 
 
-def _sizes(claim: MeasuredClaim, found: Recorded) -> tuple[float, str] | None:
-    """Of an efficiency: the share of sizes, exactly, and in words."""
+def _sizes(claim: MeasuredClaim, found: Recorded) -> Sizes | None:
+    """Of an efficiency, where both are recorded."""
     if not isinstance(claim.expect, Efficiency):
         return None
     test, reference = (found.exact.get(side.component) for side in (claim.expect.test, claim.expect.reference))
-    if not test or not reference:
-        return None
-    what = f"{claim.expect.test.component} has {number(test / reference, 4)}x the {claim.expect.size} of"
-    counts = f"{test:,.0f} of {reference:,.0f}; at most {number(claim.expect.at_most)}x is claimed"
-    return test / reference, f"{what} {claim.expect.reference.component} ({counts})"
+    return Sizes(test, reference) if test and reference else None
 
 
 def _counted(claim: MeasuredClaim, found: Recorded) -> str:

@@ -121,7 +121,7 @@ def _monotone(chance: random.Random, truth: Truth) -> Draft:
 
 
 @recipe("equality")
-def _equality(chance: random.Random, truth: Truth) -> Draft:
+def equality(chance: random.Random, truth: Truth) -> Draft:
     """Within a factor of three, in either direction."""
     effect, margin = chance.uniform(0.1, 0.5), 3.0
     factor = {"true": 1.0, "false": margin * chance.uniform(1.2, 2), "at the bound": margin}[truth]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..worlds import STRONG, Draft, Truth, recipe
+from .effects import equality
 
 SEEDS, SESSIONS = 8, 12
 
@@ -35,12 +37,7 @@ def _non_inferiority(chance: random.Random, truth: Truth) -> Draft:
 @recipe("equality, trainings", scopes=("in_suite",))
 def _equality(chance: random.Random, truth: Truth) -> Draft:
     """Losses within a factor of three, in either direction."""
-    effect, margin = chance.uniform(0.1, 0.5), 3.0
-    factor = {"true": 1.0, "false": margin * chance.uniform(1.2, 2), "at the bound": margin}[truth]
-    sides = {"test": {"component": "L1"}, "reference": {"component": "L3"}}
-    effects = {"L1": effect * factor ** chance.choice((-1, 1)), "L3": effect}
-    expect = {"form": "equality", **sides, "factor": margin}
-    return Draft("positive", effects, expect, control=50.0, world=_trained(chance, 0.1, 0.5))
+    return replace(equality(chance, truth), world=_trained(chance, 0.1, 0.5))
 
 
 @recipe("efficiency", scopes=("in_suite",))

@@ -34,7 +34,7 @@ from ....specs.forms.conditions import Correlation
 from ....specs.sites import is_condition
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
-from ..sweeps import blocks_of, conditions_of, enough, said, series, typical
+from ..sweeps import blocks_of, conditions_of, enough, said, series
 from ..verdict import Condition
 from ..words import number, probability
 from . import Form, FormError, form
@@ -74,11 +74,8 @@ class CorrelationForm(Form):
 
     def question(self, arm: Arm) -> Question:
         """The slope that the control is held against: its mean is the correlation, signed as claimed."""
-        import numpy as np
-
-        profile, families = _profile(arm), len(arm.table.layout.families)
-        slopes = profile.slopes(profile.units)[:, None]
-        return Question(("",), slopes, Scale(False, "", 0.0, 0.0), np.ones((1 + families, 1), dtype=bool))
+        profile = _profile(arm)
+        return Question(("",), profile.slopes(profile.units)[:, None], Scale(False, "", 0.0, 0.0))
 
     def answer(self, arm: Arm, beyond: bool, alphas: Alphas) -> Answer:
         """The correlation against those of every order of the conditions."""
@@ -99,7 +96,7 @@ class CorrelationForm(Form):
 
         profile = _profile(arm)
         drawn = np.stack([arm.draws(Ref(None, label), draws) for label in profile.labels], axis=1)
-        return profile.slopes(profile.units), profile.slopes(typical(arm, drawn) / profile.wholes)
+        return profile.slopes(profile.units), profile.slopes(arm.typical(drawn) / profile.wholes)
 
     def degenerate(self, arm: Arm) -> Fault | None:
         """No-op, a cascade, conditions that are one, constants, no spread, x that is y."""

@@ -48,11 +48,11 @@ class EfficiencyForm(NonInferiorityForm):
 
     def counted_out(self, arm: Arm) -> str | None:
         """A larger share than is claimed."""
-        return None if _sizes(arm).share <= _expect(arm.claim).at_most else _counted(arm.claim, _sizes(arm))
+        return None if _sizes(arm).share <= _expect(arm.claim).at_most else counted(arm.claim, _sizes(arm))
 
     def conditions(self, arm: Arm, alphas: Alphas) -> Iterator[Condition]:
         """The share of sizes."""
-        yield Condition("size", _sizes(arm).share <= _expect(arm.claim).at_most, _counted(arm.claim, _sizes(arm)))
+        yield Condition("size", _sizes(arm).share <= _expect(arm.claim).at_most, counted(arm.claim, _sizes(arm)))
 
     def degenerate(self, arm: Arm) -> Fault | None:
         """That of the quality; sizes that are no exact numbers."""
@@ -82,7 +82,8 @@ def _sizes(arm: Arm) -> Sizes:
     return Sizes(size(expect_of(arm.claim).test), size(expect_of(arm.claim).reference))
 
 
-def _counted(claim: MeasuredClaim, sizes: Sizes) -> str:
+def counted(claim: MeasuredClaim, sizes: Sizes) -> str:
+    """`A has 0.25x the parameters of B (1,024 of 4,096; at most 0.3x is claimed)`."""
     expect = _expect(claim)
     test, reference = name_of(expect.test), name_of(expect.reference)
     counts = f"{sizes.test:,.0f} of {sizes.reference:,.0f}; at most {number(expect.at_most)}x is claimed"

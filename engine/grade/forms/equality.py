@@ -66,9 +66,8 @@ class EqualityForm(Form):
 
         over, expect = difference(arm, *both(arm)), expect_of(arm.claim)
         test, reference = name_of(expect.test), name_of(expect.reference)
-        eligible = np.ones((1 + len(arm.table.layout.families), 2), dtype=bool)
         names = (f"{test} over {reference}", f"{reference} over {test}")
-        return Question(names, np.stack([over, -over], axis=1), scale_of(arm.claim), eligible)
+        return Question(names, np.stack([over, -over], axis=1), scale_of(arm.claim))
 
     def answer(self, arm: Arm, beyond: bool, alphas: Alphas) -> Answer:
         """Two one-sided tests, guarded where hardly any count differs."""

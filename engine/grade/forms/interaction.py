@@ -50,12 +50,10 @@ class InteractionForm(Form):
 
     def question(self, arm: Arm) -> Question:
         """One contrast: the log factor."""
-        import numpy as np
 
         joint, total = _sides(arm, arm.series)
         units = arm.table.logs(joint) - arm.table.logs(total)
-        eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
-        return Question(("",), units[:, None], _scale(arm.claim), eligible)
+        return Question(("",), units[:, None], _scale(arm.claim))
 
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
         """The log factor, and that of the draws."""

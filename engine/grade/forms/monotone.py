@@ -71,10 +71,13 @@ class MonotoneForm(Form):
         means = arm.table.family_means(values)
         raw = np.concatenate([means.mean(axis=1, keepdims=True), means], axis=1)
         eligible = (sign * np.diff(raw, axis=0) <= 0) & (np.maximum(raw[1:], raw[:-1]) >= LEAST_EFFECT)
-        if not _logarithmic(arm.claim):
-            eligible[:] = True
-        units = sign * np.diff(_typical(arm, values), axis=0).T
-        return Question(tuple(f"{one} to {other}" for one, other in pairwise(names)), units, _scale(arm), eligible.T)
+        units = sign * np.diff(arm.typical(values), axis=0).T
+        return Question(
+            tuple(f"{one} to {other}" for one, other in pairwise(names)),
+            units,
+            _scale(arm),
+            eligible.T if _logarithmic(arm.claim) else None,
+        )
 
     def answer(self, arm: Arm, beyond: bool, alphas: Alphas) -> Answer:
         """All steps together, and never below what so few steps can show."""
@@ -94,7 +97,7 @@ class MonotoneForm(Form):
         drawn, below = arm.draws(top, draws), arm.draws(low, draws)
         if identical(drawn.reshape(-1), below.reshape(-1)):
             below = lower
-        return _typical(arm, upper) - _typical(arm, lower), _typical(arm, drawn) - _typical(arm, below)
+        return arm.typical(upper) - arm.typical(lower), arm.typical(drawn) - arm.typical(below)
 
     def degenerate(self, arm: Arm) -> Fault | None:
         """No-op, constants, neighbours that are one measurement."""
@@ -191,10 +194,6 @@ def _values(arm: Arm) -> Floats:
     import numpy as np
 
     return np.stack([arm.series(ref) for ref in _steps(arm.claim)])
-
-
-def _typical(arm: Arm, values: Floats) -> Floats:
-    return arm.table.logs(values) if _logarithmic(arm.claim) else arm.table.template_means(values)
 
 
 def _chance(claim: MeasuredClaim) -> float:

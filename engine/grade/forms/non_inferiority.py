@@ -33,11 +33,9 @@ class NonInferiorityForm(EqualityForm):
 
     def question(self, arm: Arm) -> Question:
         """One contrast: the shortfall."""
-        import numpy as np
 
         units = _sign(arm.claim) * difference(arm, *both(arm))
-        eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
-        return Question(("",), units[:, None], scale_of(arm.claim), eligible)
+        return Question(("",), units[:, None], scale_of(arm.claim))
 
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
         """The shortfall, and that of the draws."""

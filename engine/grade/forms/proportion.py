@@ -55,11 +55,9 @@ class ProportionForm(Form):
 
     def question(self, arm: Arm) -> Question:
         """One contrast: the rate in each template."""
-        import numpy as np
 
         units = arm.table.template_means(_events(arm.series(_ref(arm))))
-        eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
-        return Question(("",), units[:, None], _scale(arm.claim), eligible)
+        return Question(("",), units[:, None], _scale(arm.claim))
 
     def answer(self, arm: Arm, beyond: bool, alphas: Alphas) -> Answer:
         """Counts of templates, and their exact limits."""

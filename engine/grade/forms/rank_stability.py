@@ -48,12 +48,10 @@ class RankStabilityForm(Form):
 
     def question(self, arm: Arm) -> Question:
         """One contrast: the rank correlation."""
-        import numpy as np
 
         units = arm.table.template_means(_correlation(arm, _values(arm, None)))
         bound = _expect(arm.claim).at_least
-        eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
-        return Question(("",), units[:, None], Scale(False, "", bound, bound), eligible)
+        return Question(("",), units[:, None], Scale(False, "", bound, bound))
 
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
         """The correlation, and that of each draw's effects with the other intervention's."""

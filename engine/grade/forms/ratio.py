@@ -47,13 +47,11 @@ class RatioForm(Form):
 
     def question(self, arm: Arm) -> Question:
         """One contrast: the log ratio."""
-        import numpy as np
 
         numerator, denominator = _sides(arm)
         units = arm.table.logs(numerator) - arm.table.logs(denominator)
-        eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
         bound = math.log(_expect(arm.claim).at_least)
-        return Question(("",), units[:, None], Scale(True, "x", bound, bound), eligible)
+        return Question(("",), units[:, None], Scale(True, "x", bound, bound))
 
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
         """The log ratio, and the log ratio on the draws."""

@@ -23,14 +23,12 @@ class RatioOfMeansForm(RatioForm):
 
     def question(self, arm: Arm) -> Question:
         """One contrast: what the numerator has more than k times the denominator."""
-        import numpy as np
 
         numerator, denominator = _sides(arm, arm.series)
         limit, below = arm.claim.expect.at_least, arm.table.template_means(denominator)
         units = arm.table.template_means(numerator) - limit * below
-        eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
         scale = Scale(False, "x", 0.0, 0.0, origin=limit, per=float(below.mean()))
-        return Question(("",), units[:, None], scale, eligible)
+        return Question(("",), units[:, None], scale)
 
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
         """The excess, and that of the draws."""

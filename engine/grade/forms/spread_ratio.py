@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ....specs.forms.conditions import SpreadRatio
 from ..evidence import Ref
 from ..question import Arm, Fault, Question, Scale
-from ..sweeps import conditions_of, effects_of, enough, said, series, typical
+from ..sweeps import conditions_of, effects_of, enough, said, series
 from ..words import quantity
 from . import Form, FormError, form
 from .threshold import SURE_ALPHA
@@ -63,13 +63,11 @@ class SpreadRatioForm(Form):
 
     def question(self, arm: Arm) -> Question:
         """One contrast: the log ratio, as pseudo-values."""
-        import numpy as np
 
         upper, lower = (_observed(arm, labels) for labels in _sides(arm.claim, arm.sweep))
-        eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
         bound = math.log(_expect(arm.claim).at_least)
         units = _pseudo_values(upper, lower, arm.table.layout)[:, None]
-        return Question(("",), units, Scale(True, "x", bound, bound), eligible, levels=_levels(upper, lower))
+        return Question(("",), units, Scale(True, "x", bound, bound), levels=_levels(upper, lower))
 
     def asked(self, arm: Arm) -> Question:
         """The same: it takes all repetitions at once."""
@@ -154,7 +152,7 @@ def _drawn(arm: Arm, labels: tuple[str, ...], draws: Sequence[int]) -> _Observed
     from ..spread import variance
 
     drawn = np.stack([arm.draws(Ref(None, label), draws) for label in labels], axis=1)
-    return _Observed(*variance(typical(arm, drawn), arm.table.layout), None)
+    return _Observed(*variance(arm.typical(drawn), arm.table.layout), None)
 
 
 def _pseudo_values(upper: _Observed, lower: _Observed, layout: Layout) -> Floats:

@@ -52,16 +52,14 @@ class ThresholdForm(Form):
 
     def question(self, arm: Arm) -> Question:
         """One contrast: the site's effect."""
-        import numpy as np
 
-        units = _units(arm, _series(arm))
-        eligible = np.ones((1 + len(arm.table.layout.families), 1), dtype=bool)
-        return Question(("",), units[:, None], _scale(arm), eligible)
+        units = arm.typical(_series(arm))
+        return Question(("",), units[:, None], _scale(arm))
 
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
         """The site's effect and the draws' at the site."""
         effect, drawn = arm.series(_ref(arm)), arm.draws(_ref(arm), draws)
-        return _units(arm, effect), _units(arm, drawn)
+        return arm.typical(effect), arm.typical(drawn)
 
     def degenerate(self, arm: Arm) -> Fault | None:
         """No-op (unless the control moves the site), constant, or a bound that cannot be told from the floor."""
@@ -122,10 +120,6 @@ def _series(arm: Arm) -> Floats:
     if arm.claim.metric.kind.scale != "share":
         return values
     return values - _limit(arm.claim) * arm.denominators(_ref(arm))
-
-
-def _units(arm: Arm, values: Floats) -> Floats:
-    return arm.table.logs(values) if arm.claim.metric.kind.scale == "log" else arm.table.template_means(values)
 
 
 def _limit(claim: MeasuredClaim) -> float:

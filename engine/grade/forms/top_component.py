@@ -66,7 +66,7 @@ class TopComponentForm(Form):
 
         labels, values, own = swept(arm)
         rivals = [i for i in range(len(labels)) if i != own]
-        typical = _typical(arm, values)
+        typical = arm.typical(values)
         means = arm.table.family_means(values)
         raw = np.concatenate([means.mean(axis=1, keepdims=True), means], axis=1)
         eligible = (raw[rivals] >= raw[own]) & (raw[rivals] >= LEAST_EFFECT)
@@ -77,7 +77,7 @@ class TopComponentForm(Form):
     def control(self, arm: Arm, draws: Sequence[int]) -> tuple[Floats, Floats]:
         """The component's effect, and the draws' there; a KL's logarithm."""
         (ref,) = self.controls(arm.claim, arm.sweep)
-        return _typical(arm, arm.series(ref)), _typical(arm, arm.draws(ref, draws))
+        return arm.typical(arm.series(ref)), arm.typical(arm.draws(ref, draws))
 
     def degenerate(self, arm: Arm) -> Fault | None:
         """No-op, cascade, constant."""
@@ -127,10 +127,6 @@ def _component(claim: MeasuredClaim) -> str:
 def logarithmic(claim: MeasuredClaim) -> bool:
     """Whether effects are compared by their logs."""
     return bool(claim.metric.kind.scale == "log")
-
-
-def _typical(arm: Arm, values: Floats) -> Floats:
-    return arm.table.logs(values) if logarithmic(arm.claim) else arm.table.template_means(values)
 
 
 def _scale(claim: MeasuredClaim) -> Scale:
