@@ -10,7 +10,7 @@ audit: $(VENV)/.run
 	@$(BIN)/mi-atlas audit --tag core; code=$$?; if [ $$code -eq 2 ]; then exit 0; else exit $$code; fi
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

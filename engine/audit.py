@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 from ..evaluators.models.locate import Absent
@@ -155,18 +156,18 @@ class Audit:
         shipped = self.workspace.claims / "registrations.lock"
         self.registrations: Registrations = load_registrations(self.workspace.registrations, shipped)
         self.resolver.renew(self.memo)
-        self.resolved: dict[str, Resolved] = {}
-        for name, loaded in self.claims.items():
-            if isinstance(loaded.claim, MeasuredClaim):
-                self.resolved[name] = self._resolve(loaded.claim)
+        draw = cache(self._draw)
+        self.resolved: dict[str, Resolved] = {
+            name: self.resolver.resolve(loaded.claim, draw(self.resolver.estimand(loaded.claim)))
+            for name, loaded in self.claims.items()
+            if isinstance(loaded.claim, MeasuredClaim)
+        }
         keys = {name: memory_key(resolved) for name, resolved in self.resolved.items()} if remembered else {}
         self.found = {name: Found.from_json(remembered[key]) for name, key in keys.items() if key in remembered}
 
-    def _resolve(self, claim: MeasuredClaim) -> Resolved:
-        estimand = self.resolver.estimand(claim)
+    def _draw(self, estimand: str) -> int:
         looked = bool(self.registrations.estimands.get(estimand, {}).get("looks"))
-        draw = self.registrations.draw(estimand) + (1 if self.options.confirm and looked else 0)
-        return self.resolver.resolve(claim, draw)
+        return self.registrations.draw(estimand) + (1 if self.options.confirm and looked else 0)
 
     def standing(self, resolved: Resolved) -> Standing | None:
         """Which look at a claim this is; None: it was not looked at."""
@@ -209,7 +210,7 @@ class Audit:
                 self.failures |= execute(
                     plan,
                     self.ledger,
-                    Place(self.workspace.root, pick_device(self.options.device)),
+                    Place(self.workspace.root, pick_device(self.options.device), self.workspace.artefacts),
                     self.talk.progress,
                     self.options.rerun,
                     self.options.processes,

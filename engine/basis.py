@@ -68,18 +68,16 @@ def basis_of(
 ) -> dict[str, dict[str, Any]]:
     """The parts of a measured claim's grade; digests and short words only."""
     located = resolved.located
-    groups = {(run.group.evaluator, run.group.version) for run in resolved.runs.values()}
-    cells = sorted({(run.cell.site, run.cell.intervention, run.cell.seed) for run in resolved.runs.values()})
+    versions = {f"evaluator {name}": version for name, version in resolved.runs.evaluators}
     parts: dict[str, dict[str, Any]] = {
-        "spec": dict(_flat(resolved.claim.model_dump(mode="json", exclude=set(PROSE), exclude_none=True))),
+        "spec": _spec(resolved.claim, resolved.estimand),
         "model": dict(located.parts) if isinstance(located, Located) else {},
         "data": {"prompts": digest("blocks", [block.digest for block in resolved.blocks])} if resolved.blocks else {},
-        "code": {"grader": GRADER_VERSION, **{f"evaluator {name}": version for name, version in sorted(groups)}},
+        "code": {"grader": GRADER_VERSION, **versions},
         "sampling": {"draw": resolved.draw},
     }
-    parts["spec"]["the named model and suite in full"] = resolved.estimand
-    if cells:
-        parts["code"]["runs"] = digest("cells", cells)
+    if resolved.runs:
+        parts["code"]["runs"] = resolved.runs.cells
     if standing:
         parts["sampling"] |= {"look": standing.look, "registered before data": standing.before_data}
     for name, value in resolved.more.items():
@@ -94,9 +92,7 @@ def basis_of(
 
 def basis_of_record(claim: MeasuredClaim, estimand: str, files: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """That of a claim that was graded as recorded: file -> its digest."""
-    spec = dict(_flat(claim.model_dump(mode="json", exclude=set(PROSE), exclude_none=True)))
-    spec["the named model and suite in full"] = estimand
-    return {"spec": spec, "data": {"evidence": "as recorded", **files}, "code": {"grader": GRADER_VERSION}}
+    return {"spec": _spec(claim, estimand), "data": {"evidence": "as recorded", **files}, "code": {"grader": GRADER_VERSION}}
 
 
 def basis_of_composite(children: Mapping[str, tuple[str, str]]) -> dict[str, dict[str, Any]]:
@@ -152,15 +148,22 @@ def _category_of_code(code: str) -> str:
     return "machine" if code in MACHINE_CODES else "code"
 
 
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
+def _spec(claim: MeasuredClaim, estimand: str) -> dict[str, Any]:
+    """What is claimed and asked, by path."""
+    parts: dict[str, Any] = {}
+    _flatten(claim.model_dump(mode="json", exclude=set(PROSE), exclude_none=True), "", parts)
+    return parts | {"the named model and suite in full": estimand}
+
+
+def _flatten(value: Any, path: str, parts: dict[str, Any]) -> None:
+    if isinstance(value, dict) and value:
         for name, part in value.items():
-            yield from _flat(part, f"{path}.{name}" if path else name)
-    elif isinstance(value, list | tuple) and any(isinstance(part, Mapping | list) for part in value):
+            _flatten(part, f"{path}.{name}" if path else name, parts)
+    elif isinstance(value, list) and any(isinstance(part, dict | list) for part in value):
         for number, part in enumerate(value, 1):
-            yield from _flat(part, f"{path}[{number}]")
+            _flatten(part, f"{path}[{number}]", parts)
     else:
-        yield path, value
+        parts[path] = value
 
 
 def _shown(value: Any) -> str | None:

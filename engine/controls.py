@@ -1,20 +1,26 @@
 """engine: which runs each kind of control and positive control needs. One function a kind; it registers itself.
 
-A control whose spec is marked TWISTED needs none.
+A control whose spec is marked TWISTED or REARRANGED needs none.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import comb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..specs.canonical import digest
+from ..specs.interventions import label, word
 from ..specs.kinds import load_plugins
 from ..specs.sites import ALL_LAYERS, Component, Site, parse_component
+from .grade.evidence import intervention_label
+from .grade.forms import find_form
 
 if TYPE_CHECKING:
     from ..evaluators.models.locate import Located
+    from ..specs.claim import MeasuredClaim
+    from .grade.evidence import Floats
 
 ENTRY_POINTS = "mi_atlas.engine"
 
@@ -114,6 +120,31 @@ def control_runs(spec: Any, model: Located, effects: Sequence[Effect], sweep: Se
         load_plugins(ENTRY_POINTS)
         runs = _controls[spec.kind]
     yield from runs(spec, model, effects, sweep)
+
+
+def dealt_anew(
+    claim: MeasuredClaim, sweep: Sequence[str], effects: Mapping[tuple[str, str], Floats]
+) -> dict[tuple[str, str, int], Floats]:
+    """Control draws made of the effects' own numbers: in each example they are dealt anew among the components.
+
+    `effects`: (intervention label, component) -> values (n,). Where trainings or sessions are repeated, a draw is made
+    of one of them, by turns.
+    """
+    import numpy as np
+
+    own, repeated = claim.counterfactual, claim.metric.repeated
+    drawn: dict[tuple[str, str, int], Floats] = {}
+    for ref in find_form(claim.expect.form).controls(claim, tuple(sweep)):
+        for draw in range(claim.control.draws):
+            seed = 1 + draw % repeated.least if repeated else getattr(own, "seed", 0)
+            name = label(ref.intervention or word(own), seed)
+            dealt = {site: values for (intervention, site), values in effects.items() if intervention == name}
+            values = np.stack(list(dealt.values()))
+            dice = np.random.default_rng(int(digest("dealt anew", [name, draw])[:12], 16))
+            order = dice.random(values.shape).argsort(axis=0)
+            place = ref.intervention or intervention_label(own), ref.site, draw
+            drawn[place] = np.take_along_axis(values, order, axis=0)[list(dealt).index(ref.site)]
+    return drawn
 
 
 def _twisted(spec: Any, model: Located, effects: Sequence[Effect], sweep: Sequence[str]) -> Iterator[DrawnRun]:

@@ -7,11 +7,12 @@ and a reason, and the claims that need it end Pending.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..store import FinishedRun, Ledger, utc_now
-from .measure import Failure, Lost, Place, cores, is_small, measure
+from .measure import Event, Failure, Lost, Place, cores, is_small, measure
 from .plan import GroupStep, Plan
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def execute(
     done = [0] * len(plan.steps)
     writer = Writer(ledger, supersede)
     try:
-        for number, event in _events(plan.steps, place, writer.proven, processes):
+        for number, event in _in_order(plan.steps, ledger, place, writer, processes):
             if isinstance(event, FinishedRun):
                 writer.add(event)
                 done[number] += 1
@@ -82,11 +83,30 @@ def execute(
     return failures
 
 
-def _events(
-    steps: Sequence[GroupStep], place: Place, proven: set[str], processes: int | None
-) -> Iterator[tuple[int, FinishedRun | Lost]]:
+def _in_order(
+    steps: Sequence[GroupStep], ledger: Ledger, place: Place, writer: Writer, processes: int | None
+) -> Iterator[Event]:
+    """First what needs no other run, then what is aimed by maps that have been measured meanwhile."""
+    yield from _events({n: step for n, step in enumerate(steps) if not step.group.inputs}, place, writer, processes)
+    aimed = {n: step for n, step in enumerate(steps) if step.group.inputs}
+    if not aimed:
+        return
+    writer.flush()
+    needed = {key for step in aimed.values() for each in step.group.inputs.values() for key in each.keys}
+    with ledger.reading():
+        values = ledger.values(needed)
+    for number, step in list(aimed.items()):
+        if all(key in values for each in step.group.inputs.values() for key in each.keys):
+            aimed[number] = replace(step, maps={name: each.effects(values) for name, each in step.group.inputs.items()})
+        else:
+            why = Failure("map_missing", "the map that says which weights are trained could not be measured")
+            yield number, Lost(tuple(run.key for run in aimed.pop(number).runs), why)
+    yield from _events(aimed, place, writer, processes)
+
+
+def _events(steps: Mapping[int, GroupStep], place: Place, writer: Writer, processes: int | None) -> Iterator[Event]:
     """Small models side by side, if there is enough of them; all others one after another, in this process."""
-    small = [number for number, step in enumerate(steps) if is_small(step.group)]
+    small, proven = [number for number, step in steps.items() if is_small(step.group)], writer.proven
     if processes is None:
         worth = place.device == "cpu" and sum(steps[number].passes for number in small) >= WORTH_A_POOL
         processes = cores() if worth else 1
@@ -96,7 +116,7 @@ def _events(
         with Pool(processes, place) as pool:
             for of_small, event in pool.measure([steps[number] for number in small], proven):
                 yield small[of_small], event
-    for number, step in enumerate(steps):
+    for number, step in steps.items():
         if processes == 1 or not is_small(step.group):
             for event in measure(step, place, proven):
                 yield number, event

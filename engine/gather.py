@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from ..evaluators.cells import APPLIES, OF
 from ..evaluators.models.locate import Located
 from ..specs.canonical import digest
+from .controls import dealt_anew
 from .grade import GRADER_VERSION
 from .grade.evidence import Absent, Evidence
 from .grade.forms import find_form
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 def missing_arms(resolved: Resolved, failures: Mapping[str, Failure]) -> dict[str, tuple[str, str]]:
     """Arm -> (code, reason) of what could not be had: not resolvable, or failed when it was run."""
     absent = dict(resolved.absent)
+    if failures.keys().isdisjoint(resolved.runs):
+        return absent
     for address, keys in resolved.series.items():
         for key in keys:
             if key in failures and address.arm not in absent:
@@ -35,15 +39,13 @@ def missing_arms(resolved: Resolved, failures: Mapping[str, Failure]) -> dict[st
 
 def evidence_digest(resolved: Resolved, absent: Mapping[str, tuple[str, str]], standing: Standing | None) -> str:
     """What a grade rests on beside the claim itself: the runs, what is missing, the look, and the grader (64 hex)."""
-    return digest(
-        "evidence",
-        {
-            "runs": sorted(resolved.runs),
-            "absent": {arm: list(why) for arm, why in absent.items()},
-            "look": [standing.look, standing.before_data] if standing else None,
-            "grader": GRADER_VERSION,
-        },
-    )
+    look = (standing.look, standing.before_data) if standing else None
+    return _evidence_digest(tuple(resolved.runs), tuple(absent.items()), look, GRADER_VERSION)
+
+
+@lru_cache(maxsize=1024)
+def _evidence_digest(runs: tuple[str, ...], absent: tuple[Any, ...], look: tuple[int, bool] | None, grader: int) -> str:
+    return digest("evidence", {"runs": sorted(runs), "absent": dict(absent), "look": look, "grader": grader})
 
 
 def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]], standing: Standing) -> Evidence:
@@ -72,6 +74,8 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
             arrays["denominator"][place] = series(f"{quantity}{OF}")
         if address.role == "effect":
             arrays["companion"].update({(name, *place): series(name) for name in names if name in values[keys[0]]})
+    if resolved.rearranged and "main" not in absent:
+        arrays["control"] = dealt_anew(resolved.claim, resolved.sweep, arrays["effect"])
     rows = [
         (block.family, template, example)
         for block in resolved.blocks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .memo import BlockInfo
     from .plan import GroupStep
     from .resolve import Group
+
+DONOR = "donor"
 
 SHARED_FROM_BYTES = 50_000_000
 """Weights under this run on one thread: their matrices are so small that threads would wait for each other."""
@@ -44,6 +46,10 @@ class Lost:
     why: Failure
 
 
+Event = tuple[int, FinishedRun | Lost]
+"""Number of a step, and what became of runs of it."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where runs are measured."""
@@ -51,6 +57,8 @@ class Place:
     workspace: Path
     """Relative paths in specs start here."""
     device: str
+    artefacts: Path | None = None
+    """Where trainings are kept; None: they are not."""
 
 
 def measure(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedRun | Lost]:
@@ -84,8 +92,8 @@ def cores() -> int:
 
 
 def is_small(group: Group) -> bool:
-    """Whether a group's model runs on one thread."""
-    return group.located.bytes < SHARED_FROM_BYTES
+    """Whether a group's models run on one thread."""
+    return max(each.bytes for each in (group.located, *group.variants.values())) < SHARED_FROM_BYTES
 
 
 def _runs(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedRun]:
@@ -94,25 +102,39 @@ def _runs(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedR
     group = step.group
     torch.set_num_threads(1 if is_small(group) else cores())
     runs = {run.cell: run for run in step.runs}
-    model, donor = _models(group, place.device, proven)
-    blocks = _blocks(group, group.blocks, "verification", place)
-    learnt = _blocks(group, group.discovery, "discovery", place) if group.discovery else ()
-    materials, versions = Materials(blocks, group.settings, learnt, donor), _versions()
+    model, others = _models(group, place.device, proven)
+    materials, versions = _materials(step, place, others), _versions()
     for result in find_evaluator(group.evaluator).measure(model, materials, list(runs)):
         run = runs[result.cell]
         yield FinishedRun(run.key, run.parts, result.values, utc_now(), result.seconds, place.device, versions)
 
 
-def _models(group: Group, device: str, proven: set[str]) -> tuple[LoadedModel, LoadedModel | None]:
-    """The group's model and its donor, where it has one; what the last group had is loaded no second time."""
-    wanted = {_name(located, device): located for located in (group.located, group.donor) if located}
-    for name in _loaded.keys() - wanted.keys():
+def _materials(step: GroupStep, place: Place, others: Mapping[str, LoadedModel]) -> Materials:
+    group = step.group
+    return Materials(
+        blocks=_blocks(group, group.blocks, group.split, place),
+        settings=group.settings,
+        discovery=_blocks(group, group.discovery, "discovery", place) if group.discovery else (),
+        donor=others.get(DONOR),
+        variants={name: others[name] for name in group.variants},
+        recipes={name: training.recipe for name, training in group.trainings.items()},
+        maps=step.maps,
+        artefacts=place.artefacts,
+        workspace=place.workspace,
+    )
+
+
+def _models(group: Group, device: str, proven: set[str]) -> tuple[LoadedModel, dict[str, LoadedModel]]:
+    """The group's model, and others by name; what the last group had is loaded no second time."""
+    wanted = {"": group.located, **({DONOR: group.donor} if group.donor else {}), **group.variants}
+    names = {which: _name(located, device) for which, located in wanted.items()}
+    for name in _loaded.keys() - set(names.values()):
         del _loaded[name]
-    for name, located in wanted.items():
+    for which, name in names.items():
         if name not in _loaded:
-            _loaded[name] = _load(located, device)
-    model, *donor = (replace(_loaded[name], proven=proven) for name in wanted)
-    return model, donor[0] if donor else (model if group.donor else None)
+            _loaded[name] = _load(wanted[which], device)
+    found = {which: replace(_loaded[name], proven=proven) for which, name in names.items()}
+    return found.pop(""), found
 
 
 def _name(located: Located, device: str) -> tuple[str, ...]:

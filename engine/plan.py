@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .resolve import Group, Resolved, Run
 
 if TYPE_CHECKING:
+    from ..evaluators.cells import Cell
     from ..store import Ledger
 
 
@@ -30,12 +31,28 @@ class GroupStep:
 
     group: Group
     runs: tuple[Run, ...]
+    maps: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of the group's inputs, read when they have been measured: component -> typical KL, nats."""
 
     @property
     def passes(self) -> int:
-        """Prompts to be run through the model, one for each run and example."""
+        """Prompts to be run through the model, one for each run and example; and those of trainings, thrice each."""
         sizes = {block.family: len(block.examples) for block in self.group.blocks}
-        return sum(sizes[run.cell.family] for run in self.runs)
+        trained = {training_of(self.group, run.cell) for run in self.runs}
+        return sum(sizes[run.cell.family] for run in self.runs) + sum(
+            self.group.trainings[name].passes for name, *_ in trained if name in self.group.trainings
+        )
+
+
+def training_of(group: Group, cell: Cell) -> tuple[str, str, int]:
+    """Which training a cell rests on: condition, control, number; it is measured where this was trained.
+
+    Of a group without trainings it is the cell's family: families are measured each for itself.
+    """
+    if not group.trainings:
+        return cell.family, "", 0
+    condition = cell.site if cell.site in group.trainings else next(iter(group.trainings))
+    return condition, cell.intervention.partition("|")[2], cell.seed
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """engine: several processes that measure small models side by side, each on one thread.
 
-A step is cut by family into as many pieces as keep the processes busy; evaluators measure each family for itself, so
-that no number depends on the cut. Processes are forked from a clean server that has imported the libraries once, and
-speak over pipes; only this program writes to and reads from them. A process that dies costs what it had in flight.
+A step is cut by family, or by training, into as many pieces as keep the processes busy; evaluators measure each for
+itself, so that no number depends on the cut. Processes are forked from a clean server that has imported the libraries
+once, and speak over pipes; only this program writes to and reads from them. A process that dies costs what it had in
+flight.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, cast
 
 from ..store import FinishedRun
-from .measure import Failure, Lost, Place, measure
-from .plan import GroupStep
+from .measure import Event, Failure, Lost, Place, measure
+from .plan import GroupStep, training_of
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -27,9 +29,6 @@ TELL_EVERY_S = 0.25
 
 IMPORTS = ["torch", "transformers", "mi_atlas.engine.measure", "mi_atlas.evaluators.models.load"]
 """What the server imports before it forks."""
-
-Event = tuple[int, FinishedRun | Lost]
-"""Number of the step, and what became of runs of it."""
 
 
 class Pool:
@@ -48,8 +47,8 @@ class Pool:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for process in self._workers.values():
-            process.terminate()
+        for pipe, process in self._workers.items():
+            pipe.close() if pipe in self._idle else process.terminate()
         for process in self._workers.values():
             process.join()
 
@@ -97,18 +96,18 @@ class Pool:
 
 
 def pieces(steps: Sequence[GroupStep], processes: int) -> list[tuple[int, GroupStep]]:
-    """Number of a step, and some of its families: the largest first, none larger than a process's fair share."""
+    """Number of a step, and some of its families or trainings: the largest first, none larger than a fair share."""
     share = sum(step.passes for step in steps) / processes
     cut = [(number, piece) for number, step in enumerate(steps) for piece in _cut(step, share, processes)]
     return sorted(cut, key=lambda each: -each[1].passes)
 
 
 def _cut(step: GroupStep, share: float, processes: int) -> Iterable[GroupStep]:
-    families = list(dict.fromkeys(run.cell.family for run in step.runs))
-    parts = min(processes, len(families), 1 + int(2 * step.passes / share)) if share else 1
+    units = list(dict.fromkeys(training_of(step.group, run.cell) for run in step.runs))
+    parts = min(processes, len(units), 1 + int(2 * step.passes / share)) if share else 1
     for part in range(parts):
-        mine = set(families[part::parts])
-        yield GroupStep(step.group, tuple(run for run in step.runs if run.cell.family in mine))
+        mine = set(units[part::parts])
+        yield replace(step, runs=tuple(run for run in step.runs if training_of(step.group, run.cell) in mine))
 
 
 def serve(pipe: Connection, place: Place) -> None:

@@ -16,6 +16,7 @@ from .select import model_name
 
 GRADES = ("High", "Medium", "Refuted", "Pending")
 NOT_AUDITED = "not audited"
+NEGATIVE = "negative result"
 SAME, HIGHER, LOWER, OPEN = "as published", "higher", "lower", "not decided"
 
 Links = Callable[[str], str]
@@ -133,7 +134,7 @@ def against_published(grade: str, published: str) -> str:
 def _row(name: str, loaded: LoadedClaim, verdict: Verdict | None, q: float | None, links: Links) -> Row:
     claim = loaded.claim
     published = claim.published
-    notes = ((claim.scope_note,) if claim.scope_note else ()) + (verdict.qualifiers if verdict else ())
+    notes = ((claim.scope_note,) if claim.scope_note else ()) + (_qualifiers(verdict) if verdict else ())
     grade: str = verdict.grade if verdict else NOT_AUDITED
     return Row(
         claim=name,
@@ -148,3 +149,9 @@ def _row(name: str, loaded: LoadedClaim, verdict: Verdict | None, q: float | Non
         tags=claim.tags,
         details=links(name),
     )
+
+
+def _qualifiers(verdict: Verdict) -> tuple[str, ...]:
+    """A claim of "at most" that did not hold is no negative result."""
+    held = verdict.grade in ("High", "Medium")
+    return tuple(each for each in verdict.qualifiers if held or each != NEGATIVE)

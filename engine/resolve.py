@@ -8,32 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..evaluators.cells import Cell, NotEvaluated, cell_key, cell_parts
+from ..evaluators.finetuning.job import atlas_name
 from ..evaluators.models.locate import Absent, Located, locate, untrained
 from ..evaluators.registry import find_version
 from ..evaluators.tasks import TaskError
 from ..specs.canonical import canonical, digest
-from ..specs.claim import MeasuredClaim
+from ..specs.claim import PROSE, MeasuredClaim
 from ..specs.interventions import label, word
 from ..specs.library import Library
-from ..specs.metrics.base import Metric
+from ..specs.metrics.base import Metric, Sites
 from ..specs.model import Model
+from ..specs.recipe import AtlasTargets, Recipe
 from ..specs.sites import granularity_of, is_condition
 from ..specs.suite import Suite
 from .controls import Effect, control_runs, positive_run
 from .grade.evidence import Ref, intervention_label
 from .grade.forms import FormError, find_form
 from .memo import BlockInfo, Memo
+from .trainings import MAP_DRAW, MapRuns, Training, maps_of
+
+if TYPE_CHECKING:
+    from ..evaluators.tasks.example import Split
 
 CLEAN = "-"
 """The site of a pass without intervention."""
 
 CHECKS = "ablation"
 """The evaluator of the clean pass and the positive control, whatever a claim's own is."""
+
+_NOT_MEASURED = {*PROSE, "expect", "threshold"}
+"""Fields of a claim that are no part of its estimand."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,17 @@ class Group:
     """The examples that the evaluator learns from."""
     donor: Located | None = None
     """Another model, where the metric names one."""
+    variants: Mapping[str, Located] = field(default_factory=dict)
+    """Condition -> another model, where the metric compares several."""
+    trainings: Mapping[str, Training] = field(default_factory=dict)
+    """Condition -> how the model is trained first, and what that needs."""
+    split: Split = "verification"
+    """Which of the suite's examples the blocks are."""
+
+    @cached_property
+    def inputs(self) -> Mapping[str, MapRuns]:
+        """Maps that must have been measured before, by name."""
+        return {name: found for each in self.trainings.values() for name, found in each.maps.items()}
 
     @cached_property
     def key(self) -> str:
@@ -63,12 +83,21 @@ class Group:
     @cached_property
     def more(self) -> Mapping[str, str]:
         """Parts of a cell's key that not every evaluator has."""
-        parts = {f"donor.{name}": value for name, value in (self.donor.parts if self.donor else {}).items()}
+        others = {**({"donor": self.donor} if self.donor else {}), **self.variants}
+        parts = {f"{which}.{name}": value for which, other in others.items() for name, value in other.parts.items()}
+        if self.trainings:
+            parts["trainings"] = digest("trainings", {name: each.parts for name, each in self.trainings.items()})
         if self.settings:
             parts["settings"] = canonical(self.settings)
         if self.discovery:
             parts["discovery"] = digest("discovery", [block.digest for block in self.discovery])
         return parts
+
+    def more_at(self, site: str) -> Mapping[str, str]:
+        """The same of a cell, whose numbers rest on the training of its own condition, where it is of one."""
+        if site not in self.trainings or "reference" in self.settings:
+            return self.more
+        return {**self.more, "trainings": digest("trainings", {site: self.trainings[site].parts})}
 
     @cached_property
     def pool(self) -> str:
@@ -84,6 +113,21 @@ class Run:
     parts: Mapping[str, str]
     cell: Cell
     group: Group
+
+
+class Runs(dict[str, Run]):
+    """Runs by key; one object for all claims that need the same ones."""
+
+    @cached_property
+    def evaluators(self) -> list[tuple[str, int]]:
+        """Names and versions, sorted."""
+        return sorted({(run.group.evaluator, run.group.version) for run in self.values()})
+
+    @cached_property
+    def cells(self) -> str:
+        """Digest of what is measured, in whatever family; empty where nothing is."""
+        cells = {(run.cell.site, run.cell.intervention, run.cell.seed) for run in self.values()}
+        return digest("cells", sorted(cells)) if cells else ""
 
 
 class Address(NamedTuple):
@@ -112,11 +156,13 @@ class Resolved:
     blocks: tuple[BlockInfo, ...] = ()
     series: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     """Address -> keys of its runs, one a block, in the order of the blocks."""
-    runs: dict[str, Run] = field(default_factory=dict)
+    runs: Runs = field(default_factory=Runs)
     absent: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Arm -> (code, reason)."""
     more: Mapping[str, str] = field(default_factory=dict)
     """Parts of the runs' keys that not every evaluator has."""
+    rearranged: bool = False
+    """Whether the control's draws are made of the effects' own numbers."""
     data: tuple[str, ...] = ()
     """What the main arm looks at, as registrations name it; the evaluator's version is no part of it."""
 
@@ -138,31 +184,44 @@ class Resolver:
         self._library = library
         self._memo = memo
         self._workspace = workspace
-        self._located: dict[str, Located | Absent] = {}
+        self._models, self._suites = cache(library.model), cache(library.suite)
+        self._located: dict[int, tuple[Model, Located | Absent]] = {}
+        self._asked: dict[tuple[object, ...], tuple[Located, Suite, Group]] = {}
         self._groups: dict[str, Group] = {}
         self._runs: dict[tuple[str, tuple[str, str, int]], tuple[Run, ...]] = {}
-        self._alike: dict[tuple[object, ...], tuple[dict[Address, tuple[str, ...]], dict[str, Run]]] = {}
-        self._estimands: dict[int, tuple[MeasuredClaim, str]] = {}
+        self._maps: dict[tuple[str, str], MapRuns] = {}
+        self._alike: dict[tuple[object, ...], tuple[dict[Address, tuple[str, ...]], Runs, tuple[str, ...]]] = {}
+        self._estimands: dict[tuple[object, ...], str] = {}
+        self._hashes: dict[int, tuple[MeasuredClaim, str, str]] = {}
 
     def renew(self, memo: Memo) -> None:
         """Look at every file anew; what is named by its content stays."""
         self._memo = memo
         self._located.clear()
+        self._asked.clear()
 
     def estimand(self, claim: MeasuredClaim) -> str:
         """The hash of what a claim measures."""
-        if id(claim) not in self._estimands:
-            self._estimands[id(claim)] = claim, claim.estimand_hash(*self.specs(claim))
-        return self._estimands[id(claim)][1]
+        return self._hashed(claim)[0]
 
     def specs(self, claim: MeasuredClaim) -> tuple[Model, Suite, Model | None]:
         """The claim's model and suite in full, and the other model of its metric, where it names one."""
-        suite = claim.suite if isinstance(claim.suite, Suite) else self._library.suite(claim.suite)
+        suite = claim.suite if isinstance(claim.suite, Suite) else self._suites(claim.suite)
         donor = getattr(claim.metric, "donor", None)
         return self._model(claim.model), suite, donor and self._model(donor)
 
+    def _hashed(self, claim: MeasuredClaim) -> tuple[str, str]:
+        """Those of estimand and bound."""
+        if id(claim) not in self._hashes:
+            specs = self.specs(claim)
+            measured = (*map(id, specs), claim.model_dump_json(exclude=_NOT_MEASURED))
+            if measured not in self._estimands:
+                self._estimands[measured] = claim.estimand_hash(*specs)
+            self._hashes[id(claim)] = claim, self._estimands[measured], claim.bound_hash
+        return self._hashes[id(claim)][1:]
+
     def _model(self, named: str | Model) -> Model:
-        return named if isinstance(named, Model) else self._library.model(named)
+        return named if isinstance(named, Model) else self._models(named)
 
     def resolve(self, claim: MeasuredClaim, draw: int, weights: int | None = None) -> Resolved:
         """The runs of a claim on one verification draw of its suite; `weights`: on random ones of this seed."""
@@ -170,7 +229,7 @@ class Resolver:
         located = self._locate(model)
         if weights is not None and not isinstance(located, Absent):
             located = untrained(located, weights)
-        resolved = Resolved(claim, self.estimand(claim), claim.bound_hash, draw, located)
+        resolved = Resolved(claim, *self._hashed(claim), draw, located)
         if isinstance(located, Absent):
             resolved.absent["main"] = (located.reason, _how_to_get(located) + _unbuilt(claim.metric.evaluator))
             return resolved
@@ -179,18 +238,18 @@ class Resolver:
             resolved.sweep = claim.metric.sweep(located.frame)
             group = self._group(located, suite, draw, claim.metric)
             resolved.blocks, resolved.more = group.blocks, group.more
+            resolved.rearranged = claim.control.REARRANGED
             alike = _deciding(claim, group, resolved.sweep)
-            if alike in self._alike:
-                resolved.series, resolved.runs = self._alike[alike]
-            else:
+            if alike not in self._alike:
                 for address, run_group, cell in self._series(claim, group, resolved.sweep):
                     self._add(resolved, address, run_group, cell)
-                self._alike[alike] = resolved.series, resolved.runs
+                self._alike[alike] = resolved.series, resolved.runs, data_of(resolved)
+            resolved.series, resolved.runs, resolved.data = self._alike[alike]
         except (NotEvaluated, FormError) as error:
             resolved.absent["main"] = (error.code, str(error))
         except TaskError as error:
             resolved.absent["main"] = ("suite_not_generated", str(error))
-        resolved.data = tuple(sorted(_data_items(resolved)))
+        resolved.data = resolved.data or data_of(resolved)
         return resolved
 
     def _series(
@@ -202,54 +261,92 @@ class Resolver:
         check = positive_run(claim.positive_control, group.located)
         place = Address("positive_control", "positive_control", check.intervention, check.site, 0)
         yield place, group if check.own else checks, (check.site, check.intervention, check.seed)
-        effects = form.effects(claim, sweep)
-        numbers = range(1, claim.metric.repeated.times + 1) if claim.metric.repeated else (None,)
+        effects, repeated = form.effects(claim, sweep), claim.metric.repeated
+        numbers = range(1, repeated.times + 1) if repeated else (None,)
         for arm, value in _values(claim):
             for effect in (each for number in numbers for each in _at(effects, value, number)):
                 name = label(effect.intervention, effect.seed)
                 cell = effect.site, effect.intervention, effect.seed
                 yield Address("effect", arm, name, effect.site, 0), group, cell
+        if claim.control.REARRANGED:
+            return
         stand_ins = _at(form.controls(claim, sweep), claim.counterfactual)
         for run in control_runs(claim.control, group.located, stand_ins, sweep):
             same = run.model is group.located
             other = group if same else self._group(run.model, group.suite, group.draw, claim.metric)
             name = label(run.effect.intervention, run.effect.seed)
-            cell = run.site or run.effect.site, run.intervention, run.seed
+            takes_turns = repeated and run.intervention == run.effect.intervention
+            seed = 1 + run.draw % repeated.least if repeated and takes_turns else run.seed
+            cell = run.site or run.effect.site, run.intervention, seed
             yield Address("control", "control", name, run.effect.site, run.draw), other, cell
 
     def _add(self, resolved: Resolved, address: Address, group: Group, what: tuple[str, str, int]) -> None:
         if address in resolved.series:
             return
-        runs = self._runs.get((group.key, what))
-        if runs is None:
-            runs = tuple(_run(group, Cell(block.family, *what), block) for block in group.blocks)
-            self._runs[group.key, what] = runs
+        runs = self._cells(group, what)
         resolved.series[address] = tuple(run.key for run in runs)
         resolved.runs.update((run.key, run) for run in runs)
+        for needed in group.inputs.values():
+            resolved.runs.update((run.key, run) for run in needed.runs)
+
+    def _cells(self, group: Group, what: tuple[str, str, int]) -> tuple[Run, ...]:
+        if (group.key, what) not in self._runs:
+            runs = tuple(_run(group, Cell(block.family, *what), block) for block in group.blocks)
+            self._runs[group.key, what] = runs
+        return self._runs[group.key, what]
 
     def _group(self, located: Located, suite: Suite, draw: int, metric: Metric | None = None) -> Group:
-        evaluator, blocks = metric.evaluator if metric else CHECKS, self._memo.blocks(suite, located, draw)
-        group = Group(located, suite, draw, blocks, evaluator, find_version(evaluator))
-        if metric:
-            group = replace(group, settings=metric.settings(), donor=self._donor(metric))
-            if metric.DISCOVERY:
-                group = replace(group, discovery=self._memo.blocks(suite, located, draw, "discovery"))
-        return self._groups.setdefault(group.key, group)
+        evaluator, settings = (metric.evaluator, metric.settings()) if metric else (CHECKS, {})
+        donor, (variants, recipes) = getattr(metric, "donor", None), _beside(metric)
+        asked = id(located), id(suite), draw, evaluator, repr((settings, donor, variants, recipes))
+        if asked not in self._asked:
+            group = Group(
+                located, suite, draw, self._memo.blocks(suite, located, draw), evaluator, find_version(evaluator)
+            )
+            if metric:
+                group = replace(group, settings=settings, donor=donor and self._other(donor))
+                others = {name: self._other(named) for name, named in variants.items()}
+                group = replace(group, variants=others, trainings=self._trainings(located, recipes))
+                if metric.DISCOVERY:
+                    group = replace(group, discovery=self._memo.blocks(suite, located, draw, "discovery"))
+            self._asked[asked] = located, suite, self._groups.setdefault(group.key, group)
+        return self._asked[asked][-1]
 
-    def _donor(self, metric: Metric) -> Located | None:
-        named = getattr(metric, "donor", None)
-        if named is None:
-            return None
+    def _trainings(self, located: Located, recipes: Mapping[str, Recipe]) -> dict[str, Training]:
+        maps = {name: self._map(located, aim) for name, aim in maps_of(recipes.values()).items()}
+        return {
+            name: Training.of(recipe, maps, self._workspace, self._memo.file_digest) for name, recipe in recipes.items()
+        }
+
+    def _map(self, located: Located, aim: AtlasTargets) -> MapRuns:
+        """The runs of a map on discovery examples, of every component of its kinds."""
+        suite = self._suites(aim.suite)
+        blocks = self._memo.blocks(suite, located, MAP_DRAW, "discovery")
+        group = Group(located, suite, MAP_DRAW, blocks, CHECKS, find_version(CHECKS), split="discovery")
+        name = group.key, atlas_name(aim)
+        if name not in self._maps:
+            components = Sites(granularity=aim.granularity).components(located.frame)
+            if not components:
+                raise NotEvaluated("empty_atlas", f"a recipe is aimed by a map of {aim.granularity}; the model has none")
+            runs = {site: self._cells(group, (site, aim.intervention, 0)) for site in components}
+            self._maps[name] = MapRuns.of(located.spec.dtype, blocks, runs)
+        return self._maps[name]
+
+    def _other(self, named: str | Model) -> Located:
         found = self._locate(self._model(named))
         if isinstance(found, Absent):
             raise NotEvaluated(found.reason, _how_to_get(found))
         return found
 
     def _locate(self, model: Model) -> Located | Absent:
-        key = digest("model", model)
-        if key not in self._located:
-            self._located[key] = locate(model, self._workspace, self._memo.file_digest)
-        return self._located[key]
+        if id(model) not in self._located:
+            self._located[id(model)] = model, locate(model, self._workspace, self._memo.file_digest)
+        return self._located[id(model)][1]
+
+
+def _beside(metric: Metric | None) -> tuple[Mapping[str, str | Model], Mapping[str, Recipe]]:
+    """Other models that a metric compares, and trainings."""
+    return (metric.variants_of, metric.trainings) if metric else ({}, {})
 
 
 def _how_to_get(absent: Absent) -> str:
@@ -261,13 +358,13 @@ def _deciding(claim: MeasuredClaim, group: Group, sweep: tuple[str, ...]) -> tup
     """What decides which runs a claim needs: claims that differ in their bound alone share them."""
     form = find_form(claim.expect.form)
     values = tuple((arm, word(value), getattr(value, "seed", 0)) for arm, value in _values(claim))
-    said = repr((claim.control, claim.positive_control, claim.metric.repeated))
-    return group.key, sweep, values, said, form.effects(claim, sweep), form.controls(claim, sweep)
+    checks = claim.control.model_dump_json(), claim.positive_control.model_dump_json(), claim.metric.repeated
+    return group.key, sweep, values, checks, form.effects(claim, sweep), form.controls(claim, sweep)
 
 
 def _run(group: Group, cell: Cell, block: BlockInfo) -> Run:
     evaluator = (group.evaluator, group.version)
-    parts = cell_parts(cell, group.located.parts, block.digest, group.pool, evaluator, group.more)
+    parts = cell_parts(cell, group.located.parts, block.digest, group.pool, evaluator, group.more_at(cell.site))
     return Run(cell_key(parts), parts, cell, group)
 
 
@@ -300,13 +397,14 @@ def _kind(component: str) -> str:
     return granularity_of(component) + at + positions
 
 
-def _data_items(resolved: Resolved) -> set[str]:
+def data_of(resolved: Resolved) -> tuple[str, ...]:
+    """What the main arm looks at, as registrations name it, sorted."""
     located = resolved.located
     if isinstance(located, Absent) or not resolved.series:
-        return set()
+        return ()
     blocks = [block.digest for block in resolved.blocks]
     evaluator = resolved.claim.metric.evaluator
-    return {
+    items = {
         digest(
             "data",
             {
@@ -321,3 +419,4 @@ def _data_items(resolved: Resolved) -> set[str]:
         for address in resolved.series
         if address.arm == "main"
     }
+    return tuple(sorted(items))

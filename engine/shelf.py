@@ -47,7 +47,9 @@ class Shelf:
         """The evidence of a claim; the same arrays for all claims that rest on the same runs."""
         values, claim = self.values(resolved), resolved.claim
         companions = find_form(claim.expect.form).companions(claim)
-        about = claim.metric.model_dump_json(), companions, resolved.sweep
+        about: tuple[object, ...] = claim.metric.model_dump_json(), companions, resolved.sweep
+        if resolved.rearranged:
+            about += (claim.control.model_dump_json(), find_form(claim.expect.form).controls(claim, resolved.sweep))
         key = *about, *sorted(absent.items()), *resolved.series.items()
         if key not in self._evidence:
             self._evidence[key] = gather(resolved, values, absent, standing)

@@ -28,6 +28,11 @@ class Workspace:
         return self.claims == PACKAGE / "claims" and self.root != PACKAGE
 
     @property
+    def artefacts(self) -> Path:
+        """The folder of trained weights."""
+        return self.ledger.parent / "artifacts"
+
+    @property
     def registrations(self) -> Path:
         """The tracked file of registrations; beside the ledger where the claims are the package's own."""
         return (self.ledger.parent if self.packaged else self.claims) / "registrations.lock"

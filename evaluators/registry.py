@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .cells import Cell, CellResult, NotEvaluated
 
 if TYPE_CHECKING:
+    from ..specs.recipe import Recipe
     from .models.load import LoadedModel
     from .tasks.example import Block
 
@@ -30,6 +32,16 @@ class Materials:
     """The suite's discovery examples, for evaluators that learn something first; no template is in both."""
     donor: LoadedModel | None = None
     """Another model, where the metric names one."""
+    variants: Mapping[str, LoadedModel] = field(default_factory=dict)
+    """Condition -> another model than the one that is measured."""
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    """Condition -> how the model is trained first, written out in full."""
+    maps: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Name of a map that recipes are aimed by (`finetuning.job.atlas_name`) -> component -> typical KL, nats."""
+    artefacts: Path | None = None
+    """Folder in which trainings are kept; None: they are not."""
+    workspace: Path = Path()
+    """Relative paths in recipes start here."""
 
 
 class Evaluator(Protocol):
@@ -54,6 +66,12 @@ OURS = {
     "attribution": 1,
     "circuit": 1,
     "steering": 1,
+    "training": 1,
+    "adapter": 1,
+    "trained_ablation": 1,
+    "variants": 1,
+    "cross_model": 1,
+    "knockout": 1,
     "simulated": 1,
 }
 """Our own evaluators and their versions: file `NAME.py` here, with a class `EVALUATOR`.

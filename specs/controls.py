@@ -21,6 +21,9 @@ class DrawnControl(Spec):
     `random_direction` the evaluator is then told `steer(4)|random_direction`, and the number of the draw as seed; the
     runs of other controls are registered in `engine.controls`."""
 
+    REARRANGED: ClassVar[bool] = False
+    """Whether a draw is made of the effect's own numbers, which components they belong to being dealt anew."""
+
     kind: str
     """Which control."""
     draws: Draws = 20

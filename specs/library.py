@@ -264,6 +264,10 @@ def check_written_out(loaded: LoadedClaim) -> list[Fault]:
     """What is wrong with conditions that only the library knows."""
     if isinstance(loaded.claim, CompositeClaim):
         return []
+    try:
+        loaded.claim.metric.trainings  # noqa: B018
+    except ValueError as error:
+        return [rule_broken(("metric", "recipe"), str(error), loaded.document)]
     problem = check_conditions(loaded.claim)
     return [rule_broken((), problem, loaded.document)] if problem else []
 

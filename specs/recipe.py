@@ -120,7 +120,8 @@ class Recipe(Spec):
     data: Data | None = None
     """What it is trained on."""
     targets: Targets | None = None
-    """Which weights have an adapter."""
+    """Which weights have an adapter. Of a full training, which modules' weights are trained, all else being frozen;
+    without targets it trains every weight."""
     rank: Annotated[int, Field(ge=1, le=256)] = 8
     """Rank of the adapter."""
     alpha: Annotated[float, Field(gt=0)] = 16.0

@@ -1,8 +1,22 @@
-"""tests: what all of them share."""
+"""tests: what all of them share: one thread a process, no model cache of this machine, the same numbers each time."""
 
 from __future__ import annotations
 
-import torch
+import os
+import tempfile
 
-# Micro models: more threads would only wait for each other.
-torch.set_num_threads(1)
+NO_MODELS = tempfile.TemporaryDirectory()
+os.environ |= {"OMP_NUM_THREADS": "1", "HF_HOME": NO_MODELS.name}
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws does not depend on the tests before it."""
+    torch.manual_seed(0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,13 +20,25 @@ def type_words(folder: Path, words: Sequence[str]) -> subprocess.CompletedProces
     return subprocess.run([*PROGRAM, *words], cwd=folder, capture_output=True, text=True, timeout=900)
 
 
+def audit(folder: Path) -> resource.struct_rusage:
+    """Audit the core claims, in which only the absent model stands in the way; what that took."""
+    process = subprocess.Popen([*PROGRAM, "audit", "--tag", "core"], cwd=folder, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 2
+    return usage
+
+
 @pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the core claims were audited from an empty ledger."""
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, resource.struct_rusage]:
+    """A folder in which the core claims were audited from an empty ledger, and what that took."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    done = type_words(folder, ["audit", "--tag", "core"])
-    assert done.returncode == 2, done.stderr  # only the absent model stands in the way
-    return folder
+    return folder, audit(folder)
+
+
+@pytest.fixture(scope="module")
+def audited(first: tuple[Path, resource.struct_rusage]) -> Path:
+    return first[0]
 
 
 def test_every_core_claim_has_a_grade_with_a_reason(audited: Path) -> None:
@@ -48,14 +60,11 @@ def test_nothing_of_the_package_is_written(audited: Path) -> None:
     assert {path.name for path in audited.iterdir()} == {".mi-atlas"}
 
 
-def test_the_audit_stays_under_two_gigabytes(audited: Path) -> None:
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 * 1024**2, "kilobytes, the largest child"
+def test_the_audit_stays_under_two_gigabytes(first: tuple[Path, resource.struct_rusage]) -> None:
+    assert first[1].ru_maxrss < 2 * 1024**2, "kilobytes"
 
 
 def test_an_audit_with_nothing_to_do_takes_a_second_or_so(audited: Path) -> None:
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        assert type_words(audited, ["audit", "--tag", "core"]).returncode == 2
-        seconds.append(time.perf_counter() - start)
+    """Processor time, the best of five: what another process on the machine takes does not count."""
+    seconds = [usage.ru_utime + usage.ru_stime for usage in (audit(audited) for _ in range(5))]
     assert min(seconds) < 1.6, seconds

@@ -100,10 +100,10 @@ def answer(question: Question, layout: Layout, beyond: bool, alphas: Alphas) -> 
     if question.levels is not None:
         mean, n_units = mean.widened(scale.sign * question.levels), len(question.levels)
     bound, against = scale.sign * scale.bound, scale.sign * scale.against
-    p_mean = min(k * float(np.sort(mean.below(bound))[-k]), 1.0)
+    p_mean = min(k * _least(mean.below(bound), len(question.names) - k), 1.0)
     counts = _families(sample, question, bound, against) if beyond else (0, 0)
     p_each = np.minimum(mean.above(against) * must, 1.0)
-    p_blind = float(np.sort(p_each)[k - 1])
+    p_blind = _least(p_each, k - 1)
     p_allowed = _allowed(p_each, question, 0)
     families = len(layout.families)
     hardest, worst = int(np.argsort(mean.value, kind="stable")[k - 1]), _most_against(p_allowed, mean, k)
@@ -113,13 +113,13 @@ def answer(question: Question, layout: Layout, beyond: bool, alphas: Alphas) -> 
         n_units=families if beyond else n_units,
         p_for=more_than_half(counts[0], families) if beyond else p_mean,
         p_mean=p_mean,
-        p_against=more_than_half(counts[1], families) if beyond else float(np.sort(p_allowed)[k - 1]),
+        p_against=more_than_half(counts[1], families) if beyond else _least(p_allowed, k - 1),
         p_against_blind=p_blind,
         hardest=question.names[hardest],
         value=float(mean.value[hardest]),
         se=float(mean.se[hardest]),
-        lower=float(np.sort(mean.limit(alphas.high / k, -1))[k - 1]),
-        lower_medium=float(np.sort(mean.limit(alphas.medium / k, -1))[k - 1]),
+        lower=_least(mean.limit(alphas.high / k, -1), k - 1),
+        lower_medium=_least(mean.limit(alphas.medium / k, -1), k - 1),
         upper=float(mean.limit(alphas.refute / must, +1)[worst]),
         adversary=question.names[worst],
         adversary_value=float(mean.value[worst]),
@@ -127,6 +127,11 @@ def answer(question: Question, layout: Layout, beyond: bool, alphas: Alphas) -> 
         families_for=counts[0],
         families_against=counts[1],
     )
+
+
+def _least(values: Floats, spare: int) -> float:
+    """The smallest of the contrasts' values when so many smaller ones are spared."""
+    return float(values[0] if len(values) == 1 else np.sort(values)[spare])
 
 
 def _families(sample: Sample, question: Question, bound: float, against: float) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .rates import CountTable, distinct_counts, usable_counts
 from .repeated import averaged, independent
 from .replicates import distinct
 from .specificity import Specificity, specificity, usable_draws
-from .table import Table, table_of, usable
+from .table import MOST_TABLES, Table, table_of, usable
 
 if TYPE_CHECKING:
     from ...specs.claim import MeasuredClaim
@@ -106,6 +107,7 @@ def read(claim: MeasuredClaim, evidence: Evidence) -> Case | tuple[Fault, Table 
     return case
 
 
+@lru_cache(maxsize=MOST_TABLES)
 def too_few(table: Table, beyond: bool) -> Fault | None:
     """Fewer independent units than the statistics are made for."""
     sizes = dict(zip(table.layout.families, table.layout.sizes.astype(int).tolist(), strict=True))
@@ -191,7 +193,8 @@ def _read_robustness(case: Case, refs: tuple[Ref, ...]) -> None:
 def _read_control(case: Case) -> None:
     form, arm, control = case.form, case.main, case.evidence.control
     refs = form.controls(case.claim, arm.sweep)
-    numbers = sorted(set.intersection(*({key[2] for key in control if key[:2] == arm.drawn(ref)} for ref in refs)))
+    drawn = [{number for *place, number in control if (*place,) == arm_place} for arm_place in map(arm.drawn, refs)]
+    numbers = sorted(set.intersection(*drawn))
     if _missing(case, "control", bool(numbers)):
         return
     draws: list[int] | Fault = (usable_counts if form.COUNTS else usable_draws)(arm, refs, numbers)

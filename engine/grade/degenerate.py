@@ -6,11 +6,13 @@ Each form says which of these checks are its own. Imported only when grading.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .question import Fault
+from .remember import remembered
 from .replicates import distinct
 from .words import quantity
 
@@ -36,6 +38,7 @@ def no_op(table: Table, values: Floats) -> Fault | None:
     return Fault("degenerate_no_op", f"no effect anywhere (largest {largest:.2g}): the intervention may not have acted")
 
 
+@remembered(1024)
 def constant(values: Floats, table: Table) -> Fault | None:
     """One and the same value in every example (n,): a constant, not a measurement."""
     if len(values) < 2 or np.ptp(values) > 0 or abs(values[0]) <= table.numeric_floor:
@@ -53,6 +56,7 @@ def cascade(components: Floats) -> Fault | None:
     return Fault("degenerate_cascade", f"all {len(means)} components have the same effect (spread {share:.2g}% of it)")
 
 
+@remembered(1024)
 def identical(one: Floats, other: Floats) -> bool:
     """Whether two series (n,) are the same measurement."""
     return len(distinct(np.stack([one, other]))) == 1
@@ -91,6 +95,7 @@ def ceiling(one: Floats, other: Floats, enough: int | None) -> Fault | None:
     return Fault("ceiling", f"{where}, where they cannot differ; {remedy}")
 
 
+@remembered(1024)
 def dead_denominators(table: Table, values: Floats, side: str = "denominator") -> Fault | None:
     """Too many values (n,) of one side of a ratio are arithmetic noise."""
     share = float((values < table.numeric_floor).mean())
@@ -102,6 +107,7 @@ def dead_denominators(table: Table, values: Floats, side: str = "denominator") -
     )
 
 
+@lru_cache(maxsize=256)
 def dead_positive_control(table: Table) -> Fault | None:
     """The positive control does not move the metric: what the metric does not show means nothing."""
     typical = float(np.exp(table.layout.means(table.logs(table.positive)).mean()))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import bdtrc, stdtr, stdtrit  # type: ignore[import-untyped]
 
+from .remember import remembered
+
 if TYPE_CHECKING:
     from .evidence import Floats
 
@@ -77,11 +79,16 @@ class Mean:
 
     def limit(self, alpha: float, side: int) -> Floats:
         """One-sided confidence limits: lower for side -1, upper for side +1."""
-        quantile = -side * stdtrit(self.df, 1 - alpha)
-        skewness = np.where(np.abs(self.skewness) > LEAST_SKEWNESS, self.skewness, np.nan)
-        hall = 3 / skewness * (np.cbrt(1 + skewness * (quantile - skewness / 6)) - 1)
-        farthest = np.fmax(-side * quantile, -side * hall)
-        return np.asarray(self.value + side * farthest * self.se)
+        return _limit(self, alpha, side)
+
+
+@lru_cache(maxsize=4096)
+def _limit(mean: Mean, alpha: float, side: int) -> Floats:
+    quantile = -side * stdtrit(mean.df, 1 - alpha)
+    skewness = np.where(np.abs(mean.skewness) > LEAST_SKEWNESS, mean.skewness, np.nan)
+    hall = 3 / skewness * (np.cbrt(1 + skewness * (quantile - skewness / 6)) - 1)
+    farthest = np.fmax(-side * quantile, -side * hall)
+    return np.asarray(mean.value + side * farthest * mean.se)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,14 +148,10 @@ class Sample:
         return Mean(self.family_means, np.sqrt(self._variances), df, np.zeros_like(df))
 
 
+@remembered(1024)
 def sample_of(units: Floats, layout: Layout) -> Sample:
-    """The sample of these units, remembered by content: claims that differ in their bound share it."""
-    return _sample(units.astype(float, copy=False).tobytes(), units.shape, layout)
-
-
-@lru_cache(maxsize=256)
-def _sample(content: bytes, shape: tuple[int, ...], layout: Layout) -> Sample:
-    return Sample(np.frombuffer(content).reshape(shape), layout)
+    """The sample of these units."""
+    return Sample(units, layout)
 
 
 def t_probability(distance: Floats, se: Floats, df: Floats, skewness: Floats | float = 0.0) -> Floats:

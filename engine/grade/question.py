@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from .table import Table
 
 
+def mean(values: Sequence[Floats]) -> Floats:
+    """Of one series or several (n,), example by example."""
+    return values[0] if len(values) == 1 else sum(values[1:], values[0]) / len(values)
+
+
 class Fault(NamedTuple):
     """Why something cannot be decided."""
 
@@ -51,8 +56,7 @@ class Arm:
 
     def series(self, ref: Ref) -> Floats:
         """Values of a series (n,), in the quantity's unit."""
-        values = [arm.table.series(arm.place(ref)) for arm in self.each()]
-        return sum(values[1:], values[0]) / len(values)
+        return mean([arm.table.series(arm.place(ref)) for arm in self.each()])
 
     def typical(self, values: Floats) -> Floats:
         """Template means (..., templates) of values (..., n): of their logs, where the quantity has them."""
@@ -60,13 +64,11 @@ class Arm:
 
     def denominators(self, ref: Ref) -> Floats:
         """What a share's series is a share of (n,)."""
-        values = [arm.table.denominators(arm.place(ref)) for arm in self.each()]
-        return sum(values[1:], values[0]) / len(values)
+        return mean([arm.table.denominators(arm.place(ref)) for arm in self.each()])
 
     def companion(self, name: str, ref: Ref) -> Floats:
         """Another number of the same runs (n,), which the form asks for by name."""
-        values = [arm.table.companion(name, arm.place(ref)) for arm in self.each()]
-        return sum(values[1:], values[0]) / len(values)
+        return mean([arm.table.companion(name, arm.place(ref)) for arm in self.each()])
 
     def draws(self, ref: Ref, numbers: Sequence[int]) -> Floats:
         """Values of the control draws that stand in for a series (draws, n); a draw is a repetition of its own."""

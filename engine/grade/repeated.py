@@ -49,10 +49,10 @@ def _unlike(cells: Floats, marks: Mapping[int, str], counts: bool) -> list[int]:
 
 def pooled(arm: Arm, ask: Callable[[Arm], Question]) -> Question:
     """The question of an arm with repetitions: units are their mean, `levels` the suite's mean in each."""
-    each = [ask(one) for one in arm.each()]
-    first, units = each[0], np.stack([question.units for question in each])
-    if len(each) == 1:
+    first, *others = each = [ask(one) for one in arm.each()]
+    if not others:
         return first
+    units = np.stack([question.units for question in each])
     allowed = [question.may_refute for question in each if question.may_refute is not None]
     return replace(
         first,
@@ -65,7 +65,9 @@ def pooled(arm: Arm, ask: Callable[[Arm], Question]) -> Question:
 
 def averaged(arm: Arm, compare: Callable[[Arm], tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats | None]:
     """Effect (templates,) and draws (draws, templates) of an arm, and the suite's mean effect in each repetition."""
-    each = [compare(one) for one in arm.each()]
+    first, *others = each = [compare(one) for one in arm.each()]
+    if not others:
+        return *first, None
     effects = np.stack([effect for effect, _ in each])
-    levels = arm.table.layout.means(effects.T).mean(axis=0) if len(each) > 1 else None
+    levels = arm.table.layout.means(effects.T).mean(axis=0)
     return effects.mean(axis=0), np.mean([draws for _, draws in each], axis=0), levels

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import fdtr  # type: ignore[import-untyped]
+
+from .remember import remembered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,21 +29,16 @@ TOO_ALIKE = 0.001
 """Lower tail of F below which replicates are too alike to be independent."""
 
 
+@remembered(256)
 def distinct(cells: Floats, least: int = 1) -> list[int]:
     """Indices of the replicates that are no clone of an earlier one.
 
     `cells` is (replicates, cells). Cells that are zero in both replicates are left out; with fewer than
     `least` others two replicates cannot be told to be clones.
     """
-    return list(_distinct(cells.astype(float, copy=False).tobytes(), cells.shape, least))
-
-
-@lru_cache(maxsize=256)
-def _distinct(content: bytes, shape: tuple[int, int], least: int) -> tuple[int, ...]:
-    """The same, remembered by content: claims that differ in their bound alone have the same replicates."""
-    cells, (count, width) = np.frombuffer(content).reshape(shape), shape
+    count, width = cells.shape
     if width < least:
-        return tuple(range(count))
+        return list(range(count))
     every = np.arange(count)
     near = [[every]] * count if count <= FEW else _candidates(cells)
     dropped = np.zeros(count, dtype=bool)
@@ -53,7 +49,7 @@ def _distinct(content: bytes, shape: tuple[int, int], least: int) -> tuple[int, 
         rivals = rivals[(rivals > first) & ~dropped[rivals]]
         if rivals.size:
             dropped[rivals[_same(cells[first], cells[rivals], least)]] = True
-    return tuple(np.flatnonzero(~dropped).tolist())
+    return [int(index) for index in np.flatnonzero(~dropped)]
 
 
 def too_alike(units: Floats) -> bool:

@@ -18,18 +18,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .inference import Layout, needed, sample_of, t_probability
 from .question import Arm, Fault, Scale
+from .remember import remembered
 from .replicates import distinct, too_alike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .evidence import Floats, Ref
+    from .table import Table
 
 LEAST_DRAWS = 20
 
@@ -61,10 +64,15 @@ def usable_draws(arm: Arm, refs: Sequence[Ref], numbers: Sequence[int]) -> list[
     """The distinct draws of a control, or what is wrong with them."""
     if len(numbers) < LEAST_DRAWS:
         return Fault("too_few_draws", f"needs {LEAST_DRAWS} control draws, has {len(numbers)}")
-    cells = np.concatenate([arm.draws(ref, numbers) for ref in refs], axis=1)
+    return _usable_draws(arm.table, tuple(map(arm.drawn, refs)), tuple(numbers))
+
+
+@lru_cache(maxsize=256)
+def _usable_draws(table: Table, places: tuple[tuple[str, str], ...], numbers: tuple[int, ...]) -> list[int] | Fault:
+    cells = np.concatenate([table.draws(place, numbers) for place in places], axis=1)
     if not np.isfinite(cells).all():
         return Fault("not_finite", "some control draws hold values that are no numbers")
-    if not np.any(np.abs(cells) > arm.table.numeric_floor):
+    if not np.any(np.abs(cells) > table.numeric_floor):
         return Fault("dead_control", "no control draw changes anything: it was not applied, or cannot fail")
     kept = distinct(cells)
     if len(kept) < LEAST_DRAWS:
@@ -89,16 +97,30 @@ def specificity(
 
     `levels` (repetitions,) are the effect's means in repeated trainings or sessions.
     """
+    return _specificity(effect, draws, scale.sign, scale.logarithmic, ratio, layout, beyond, levels)
+
+
+@remembered(512)
+def _specificity(
+    effect: Floats,
+    draws: Floats,
+    sign: int,
+    logarithmic: bool,
+    ratio: float,
+    layout: Layout,
+    beyond: bool,
+    levels: Floats | None,
+) -> Specificity | Fault:
     if too_alike(draws):
         return Fault("draws_too_alike", "the control draws differ far less than their own scatter implies")
     count = len(draws)
-    of_effect, of_draws, shift = _margin(scale, ratio)
+    of_effect, of_draws, shift = _margin(sign, logarithmic, ratio)
     typical = draws.mean(axis=0)
-    columns = np.stack([scale.sign * (effect - typical), of_effect * effect + of_draws * typical - shift], axis=1)
+    columns = np.stack([sign * (effect - typical), of_effect * effect + of_draws * typical - shift], axis=1)
     sample = sample_of(columns, layout)
     mean = sample.between if beyond else sample.guarded
     if levels is not None:
-        mean = mean.widened(np.outer(levels, [scale.sign, of_effect]))
+        mean = mean.widened(np.outer(levels, [sign, of_effect]))
     drawn = layout.means(draws.T).mean(axis=0)
     level = float(layout.means(effect).mean())
     spread = float(drawn.var(ddof=1)) * (1 + 1 / count)
@@ -107,21 +129,21 @@ def specificity(
     skewness = mean.skewness * np.divide(mean.se, errors, out=np.ones_like(errors), where=errors > 0) ** 3
     fails = t_probability(-mean.value, errors, df, -skewness)
     short = t_probability(mean.value, errors, df, skewness)
-    beaten = bool((scale.sign * (level - drawn) > 0).all())
+    beaten = bool((sign * (level - drawn) > 0).all())
     return Specificity(
         draws=count,
         p_for=float(min(max(2 * fails[0], fails[1]), 1.0)) if beaten else 1.0,
         p_against=float(short[1]),
         beaten=beaten,
-        reached=math.exp(drawn.mean() - level) if scale.logarithmic else float(drawn.mean()),
+        reached=math.exp(drawn.mean() - level) if logarithmic else float(drawn.mean()),
         distance=float(mean.value[1]),
         se=float(errors[1]),
         n_units=len(layout.families) if beyond else len(effect),
     )
 
 
-def _margin(scale: Scale, ratio: float) -> tuple[float, float, float]:
+def _margin(sign: int, logarithmic: bool, ratio: float) -> tuple[float, float, float]:
     """Coefficients of effect and draws, and what their sum must exceed, to say "by this factor"."""
-    if scale.logarithmic:
-        return scale.sign, -scale.sign, math.log(ratio)
-    return (1.0, -ratio, 0.0) if scale.sign > 0 else (-ratio, 1.0, 0.0)
+    if logarithmic:
+        return sign, -sign, math.log(ratio)
+    return (1.0, -ratio, 0.0) if sign > 0 else (-ratio, 1.0, 0.0)

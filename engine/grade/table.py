@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
@@ -12,6 +12,7 @@ import numpy as np
 
 from .evidence import Evidence
 from .inference import Layout
+from .remember import remembered
 from .replicates import distinct
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ HALF_FLOOR = 1e-3
 LEAST_CELLS = 8
 """Examples with fewer non-zero cells cannot be told to be clones by their values; only by their id."""
 
-MOST_TABLES = 64
+MOST_TABLES = 256
 """That are remembered."""
 
 T = TypeVar("T", bound="Table")
@@ -45,6 +46,7 @@ class Table:
         self._evidence = evidence
         self.n_raw, self.left_out = len(evidence.examples), evidence.left_out
         self._kept = self._distinct_examples()
+        self._read: dict[tuple[Any, ...], Floats] = {}
         self._starts, self._sizes, self.layout = _units(
             tuple(evidence.families[i] for i in self._kept), tuple(evidence.templates[i] for i in self._kept)
         )
@@ -69,8 +71,7 @@ class Table:
         Raises:
             KeyError: the evidence has no such series.
         """
-        values = self._evidence.effects[place]
-        return np.asarray(values[self._kept])
+        return self._once(place, lambda: self._evidence.effects[place][self._kept])
 
     def denominators(self, place: tuple[str, str]) -> Floats:
         """What a share's series is a share of (n,).
@@ -90,7 +91,15 @@ class Table:
 
     def draws(self, place: tuple[str, str], numbers: Iterable[int]) -> Floats:
         """Values of control draws that stand in for a series, (draws, n)."""
-        return np.stack([self._evidence.control[(*place, number)][self._kept] for number in numbers])
+        control, numbers = self._evidence.control, tuple(numbers)
+        return self._once((*place, numbers), lambda: np.stack([control[(*place, i)][self._kept] for i in numbers]))
+
+    def _once(self, about: tuple[Any, ...], read: Callable[[], Floats]) -> Floats:
+        """Values that claims on the same evidence share, which nobody may write to."""
+        if about not in self._read:
+            self._read[about] = read()
+            self._read[about].flags.writeable = False
+        return self._read[about]
 
     @property
     def positive(self) -> Floats:
@@ -105,6 +114,7 @@ class Table:
             for key, values in self._evidence.control.items()
         )
 
+    @remembered(1024)
     def logs(self, values: Floats) -> Floats:
         """Template means of the logs, floored: (..., n) -> (..., templates)."""
         return self.template_means(np.log(np.maximum(values, self.log_floor)))
@@ -143,11 +153,11 @@ def table_of(kind: type[T], evidence: Evidence) -> T:
 
     Only evidence that cannot be written to is remembered.
     """
-    series = (*evidence.effects.values(), *evidence.control.values(), evidence.positive, evidence.noise)
-    if any(values is not None and values.flags.writeable for values in series):
-        return kind(evidence)
     key = kind, *(id(getattr(evidence, name)) for name in _MEASURED)
     if key not in _tables:
+        series = (*evidence.effects.values(), *evidence.control.values(), evidence.positive, evidence.noise)
+        if any(values is not None and values.flags.writeable for values in series):
+            return kind(evidence)
         while len(_tables) >= MOST_TABLES:
             del _tables[next(iter(_tables))]
         _tables[key] = kind(evidence), evidence

@@ -45,7 +45,7 @@ suite: {suite}
 metric: {{evaluator: ablation, quantity: kl, sites: {{granularity: {granularity}}}}}
 counterfactual: {{intervention: zero}}
 robustness: [{{intervention: mean}}, {{intervention: resample}}]
-control: {{kind: matched_norm_noise, draws: 20, ratio: 1.5}}
+control: {{kind: {control}, draws: 20, ratio: 1.5}}
 expect: {expect}
 threshold: {{high: 0.995, medium: 0.95}}
 tags: [extended]
@@ -77,6 +77,7 @@ class Draft:
     granularity: tuple[str, ...]
     expect: Mapping[str, Any]
     seen: str
+    control: str = "matched_norm_noise"
 
 
 NAMES = (*(f"draft-top-{kind}" for kind in CALLED), "draft-mlp-against-operator", "draft-spare-layer")
@@ -98,6 +99,7 @@ def drafted(effects: Mapping[str, float], about: About) -> dict[str, str]:
             model=_flow(about.model),
             suite=_flow(about.suite),
             granularity=_flow(list(draft.granularity) if len(draft.granularity) > 1 else draft.granularity[0]),
+            control=draft.control,
             expect=_flow(dict(draft.expect)),
             seen=draft.seen,
         )
@@ -162,6 +164,7 @@ def _ratio(operators: Mapping[str, float], mlps: Mapping[str, float], model: str
 
 
 def _spare(effects: Mapping[str, float], model: str) -> Iterator[Draft]:
+    """Noise of the norm of an update that is next to nothing does nothing either, so that training is its control."""
     if len(effects) < 2:
         return
     label, least = min(effects.items(), key=lambda pair: pair[1])
@@ -170,7 +173,8 @@ def _spare(effects: Mapping[str, float], model: str) -> Iterator[Draft]:
         f"Skipping {_words(label)} of {model} typically changes its next-token predictions by at most {bound:g} nats."
     )
     expect = {"form": "threshold", "component": label, "at_most": bound}
-    yield Draft("draft-spare-layer", statement, ("layer",), expect, f"{label} {least:.3g} nats")
+    seen = f"{label} {least:.3g} nats"
+    yield Draft("draft-spare-layer", statement, ("layer",), expect, seen, "untrained_model")
 
 
 def rounded(value: float, up: bool) -> float:

@@ -6,7 +6,7 @@ families that the claim is about. Of several the one with most families is read;
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -63,6 +63,8 @@ class Recorded:
     """Component -> the exact size that the claim compares; empty where none is recorded."""
     others: tuple[str, ...]
     """Tables that speak to the claim, too, and are not read."""
+    missing: Mapping[str, int]
+    """Component -> how many numbers its file lacks of those that the map expects, where it lacks some."""
 
     @property
     def copies(self) -> int:
@@ -124,7 +126,8 @@ def speaks(
     claim: Any = loaded.claim
     recipes, families = _recipes(loaded), _families(suite)
     tables: dict[str, list[Row]] = defaultdict(list)
-    for row in (row for name in sorted(names_of(model)) for row in index.get((claim.metric.evaluator, name), ())):
+    every = [row for name in sorted(names_of(model)) for row in index.get((claim.metric.evaluator, name), ())]
+    for row in every:
         known = families is None or not row.family or row.family in families
         same = all(getattr(claim.metric, name, None) == value for name, value in row.settings)
         if known and same and (not row.recipe or row.recipe in recipes):
@@ -133,8 +136,15 @@ def speaks(
         found = [_read(claim, quantity, source, tables, maps) for source in tables]
         if spoken := [each for each in found if each is not None]:
             best, *others = sorted(spoken, key=_preference)
-            return replace(best, others=tuple(each.source for each in others))
+            missing = _missing(best, every) if best.table.expected else {}
+            return replace(best, others=tuple(each.source for each in others), missing=missing)
     return None
+
+
+def _missing(found: Recorded, every: Sequence[Row]) -> dict[str, int]:
+    there = Counter((row.component, row.file) for row in every if row.source == found.source)
+    lacking = {place: (found.table.expected or 0) - count for place, count in sorted(there.items())}
+    return {component: count for (component, _), count in lacking.items() if count > 0}
 
 
 def _preference(found: Recorded) -> tuple[Any, ...]:
@@ -199,6 +209,7 @@ def _read(
         repetitions=min((sum(each[:2] == place for each in replicates) for place in effects), default=0),
         exact=_exact(claim, name, tables),
         others=(),
+        missing={},
     )
 
 

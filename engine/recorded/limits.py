@@ -7,6 +7,7 @@ partial_sweep        the largest of what was swept is not the largest of all the
 exact_tie            several components have exactly the largest effect: none is on top
 no_ratio             a ratio over next to nothing is no ratio
 too_few_repetitions  trainings and sessions are the unit; sizes are counted all the same, and may refute
+incomplete           more than one in twenty of the numbers that there should be are missing
 within_noise         a difference no larger than that of things known to be the same
 defective_record     something that is known to be wrong, and makes the numbers no evidence
 refuted_as_worded    a universal wording, and a recorded case that contradicts it
@@ -21,6 +22,7 @@ from dataclasses import replace
 from ...specs.claim import MeasuredClaim
 from ...specs.forms import Efficiency, Equality, Monotone, NonInferiority, Rank, Threshold, TopComponent
 from ..grade import Verdict, intervention_label
+from ..grade.forms import find_form
 from ..grade.forms.efficiency import Sizes, counted
 from ..grade.words import quantity, several
 from .evidence import Recorded
@@ -34,10 +36,13 @@ FAR = 3.0
 
 MOST_COUNTED = 4
 
+MOST_MISSING = 0.05
+"""The share of numbers that may be missing: those that failed are not missing at random."""
+
 OF_COUNTS = ("refuted_as_worded", "refuted_by_count")
 """Reasons that are about what was recorded itself, whatever is wrong with it."""
 
-OF_SIZE = ("inconclusive", "too_few_units", "too_few_events", "means_do_not_refute", "within_noise")
+OF_SIZE = ("inconclusive", "too_few_units", "too_few_events", "means_do_not_refute", "incomplete", "within_noise")
 """Reasons that more numbers would mend, were they sound."""
 
 Limit = Callable[[Verdict, MeasuredClaim, Recorded, Cases | None], Verdict]
@@ -166,6 +171,19 @@ def wilson(events: int, trials: int) -> tuple[float, float]:
     return max((middle - width) / scale, 0.0), min((middle + width) / scale, 1.0)
 
 
+def _incomplete(said: Verdict, claim: MeasuredClaim, found: Recorded, so: Cases | None) -> Verdict:
+    compared = {ref.site for ref in find_form(claim.expect.form).effects(claim, found.evidence.sweep)}
+    gone = {component: count for component, count in found.missing.items() if component in compared}
+    if not gone or said.code in OF_COUNTS:
+        return said
+    expected = found.table.expected or 1
+    named = [f"{count} of {expected} at {component}" for component, count in gone.items()]
+    why = f"missing are {several(named[:MOST_COUNTED])}{' ...' * (len(named) > MOST_COUNTED)}"
+    if said.grade == "Pending" or max(gone.values()) <= MOST_MISSING * expected:
+        return added(said, why)
+    return _undecided(said, "incomplete", why)
+
+
 def _noise(said: Verdict, claim: MeasuredClaim, found: Recorded, so: Cases | None) -> Verdict:
     floor, names = noise_floor(claim, found)
     if not floor or said.code in OF_COUNTS:
@@ -210,4 +228,7 @@ def _wording(said: Verdict, claim: MeasuredClaim, found: Recorded, so: Cases | N
     return replace(said, grade="Refuted", code="refuted_as_worded", reason=reason)
 
 
-LIMITS: tuple[Limit, ...] = (*(_refutation, _unit, _sweep, _tie, _ratio, _repetitions, _noise, _defects, _wording),)
+LIMITS: tuple[Limit, ...] = (
+    *(_refutation, _unit, _sweep, _tie, _ratio),
+    *(_repetitions, _incomplete, _noise, _defects, _wording),
+)

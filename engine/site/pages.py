@@ -19,7 +19,7 @@ from markupsafe import Markup
 from ...evaluators.models.locate import Located
 from ..errors import MachineError
 from ..grade.words import number, quantity
-from ..report import GRADES, NOT_AUDITED, summary
+from ..report import GRADES, NEGATIVE, NOT_AUDITED, summary
 from .maps import STEPS, HeatMap, shade
 from .material import ClaimView, Material
 from .provenance import model_facts
@@ -96,9 +96,6 @@ def _index(found: Material) -> str:
             threats.setdefault(threat, []).append(view)
     moved = [(view, step) for view in views for step in view.steps if step.moved]
     moved.sort(key=lambda pair: (-pair[1].audit, pair[0].name))
-    pending: dict[str, list[ClaimView]] = {}
-    for view in _of(views, "Pending"):
-        pending.setdefault(view.verdict.code if view.verdict else "", []).append(view)
     sections = (
         ("high", "What survives", "Every condition of High is met.", _of(views, "High")),
         (
@@ -122,8 +119,8 @@ def _index(found: Material) -> str:
         counts=[(grade, len(_of(views, grade))) for grade in (*GRADES, NOT_AUDITED)],
         said=summary([view.row for view in views]),
         gems=[view for view in views if view.gem],
-        nulls=[view for view in views if view.verdict and "negative result" in view.verdict.qualifiers and view.holds],
-        pending=sorted(pending.items()),
+        nulls=[view for view in views if view.verdict and NEGATIVE in view.verdict.qualifiers and view.holds],
+        pending=_pending(views),
         unaudited=_of(views, NOT_AUDITED),
         threats=sorted(threats.items(), key=lambda pair: (-len(pair[1]), pair[0])),
         moved=moved[:MOST_CHANGES],
@@ -146,6 +143,22 @@ def _claim(found: Material, view: ClaimView) -> str:
         beside=max(len(same_model) - 1, 0),
         model_page={model.name: model.page for model in found.models}.get(view.model, ""),
     )
+
+
+def _pending(views: Iterable[ClaimView]) -> list[tuple[str, list[ClaimView], list[tuple[str, list[ClaimView]]]]]:
+    """Code of a reason, the claims with a reason of their own, and those of each reason that several share."""
+    codes: dict[str, dict[str, list[ClaimView]]] = {}
+    for view in _of(views, "Pending"):
+        reasons = codes.setdefault(view.verdict.code if view.verdict else "", {})
+        reasons.setdefault(view.row.evidence, []).append(view)
+    return [
+        (
+            code,
+            [view for alike in reasons.values() if len(alike) == 1 for view in alike],
+            [(reason, alike) for reason, alike in sorted(reasons.items()) if len(alike) > 1],
+        )
+        for code, reasons in sorted(codes.items())
+    ]
 
 
 def _of(views: Iterable[ClaimView], grade: str) -> list[ClaimView]:

@@ -73,8 +73,19 @@ def _trained(located: Located, device: torch.device, dtype: torch.dtype) -> nn.M
         raise NotEvaluated(
             "weights_incomplete", f"{located.folder}: {len(wrong)} weights do not fit, such as {wrong[0]}"
         )
-    loaded: nn.Module = module if quantised else module.to(device)
+    loaded: nn.Module = _unpacked(module) if quantised else module.to(device)
     return loaded
+
+
+def _unpacked(module: nn.Module) -> nn.Module:
+    """Keep bitsandbytes from repacking NF4 weights for a CPU's bfloat16 kernel in the first pass without a gradient.
+
+    They would be rounded, and give other numbers, and no gradient, from then on: results would depend on history.
+    """
+    for each in module.modules():
+        if hasattr(each, "support_avx512bf16_for_cpu"):
+            each.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
+    return module
 
 
 def _random(located: Located, seed: int, dtype: torch.dtype) -> nn.Module:

@@ -21,12 +21,13 @@ class _OverClaims(Spec):
 
 @kind("composite")
 class Migration(_OverClaims):
-    """The top component differs between models: the named top_component claims all hold, and name different sites."""
+    """The top component differs between models, or in one model between suites or settings of the metric: the named
+    top_component claims all hold, and name different sites."""
 
     form: Literal["migration"]
     """migration"""
     claims: Annotated[Many[ClaimId], Field(min_length=2)]
-    """The top_component claims, one a model."""
+    """The top_component claims, one a model, or one a suite or setting."""
 
 
 @kind("composite")

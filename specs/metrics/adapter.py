@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -10,7 +11,7 @@ from ..base import Many
 from ..controls import DrawnControl
 from ..interventions import Intervention
 from ..kinds import kind
-from ..recipe import NamedRecipe
+from ..recipe import NamedRecipe, Recipe
 from ..references import Refers
 from ..sites import Frame, SiteLabel
 from .base import LOGITS, NATS, PLAIN, SHARE, SIGNED_NATS, Metric, Quantity, Repeated, Sites, SweptMetric
@@ -18,9 +19,39 @@ from .training import SEEDS, Seeds
 
 OneRecipe = Annotated[NamedRecipe, Refers("recipe")]
 
+RECIPE = "recipe"
+"""The condition under which an evaluator finds the one recipe of a metric."""
+
+
+class TrainedMetric(Metric):
+    """A metric of a model that is trained first, by one recipe, with several seeds."""
+
+    recipe: OneRecipe
+    """How the model is trained: a recipe's name, or the recipe."""
+    seeds: Seeds = 8
+    """Trainings; 5 are the least that are graded."""
+
+    @model_validator(mode="after")
+    def _one_recipe(self) -> TrainedMetric:
+        if isinstance(self.recipe, Recipe) and self.recipe.sweep:
+            raise ValueError(f"recipe is one, not the sweep of {', '.join(self.recipe.sweep)}")
+        return self
+
+    @property
+    def trainings(self) -> Mapping[str, Recipe]:
+        """The recipe."""
+        if isinstance(self.recipe, str):
+            raise ValueError(f"metric {self.evaluator} names a recipe that was not put in its place")
+        return {RECIPE: self._one_recipe().recipe}
+
+    @property
+    def repeated(self) -> Repeated | None:
+        """The training seeds."""
+        return Repeated("training seeds", self.seeds, SEEDS)
+
 
 @kind("metric")
-class AdapterMetric(Metric):
+class AdapterMetric(TrainedMetric):
     """What is lost when a trained adapter is taken out of some components, the base model's weights staying."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["sites"]}, {"required": ["sets"]}]})
@@ -43,10 +74,6 @@ class AdapterMetric(Metric):
     share of KL(trained || base). answer_loss_rise: loss on the target's tokens without it less with it, nats.
     exact_match_drop: exact match with it less without. adapter_norm: Frobenius norm of what the adapter adds to the
     component's weights, the same in every example: with correlation, x: adapter_norm."""
-    recipe: OneRecipe
-    """How the adapter is trained: a recipe's name, or the recipe."""
-    seeds: Seeds = 8
-    """Trainings; 5 are the least that are graded."""
     sites: Sites | None = None
     """The components that lose their adapter, one at a time."""
     sets: Annotated[Many[SiteLabel], Field(min_length=1)] | None = None
@@ -58,11 +85,6 @@ class AdapterMetric(Metric):
             raise ValueError("adapter names exactly one of sites and sets")
         return self
 
-    @property
-    def repeated(self) -> Repeated:
-        """The training seeds."""
-        return Repeated("training seeds", self.seeds, SEEDS)
-
     def sweep(self, frame: Frame) -> tuple[str, ...]:
         """Every component, or every set."""
         return self.sites.components(frame) if self.sites else self.sets or ()
@@ -73,7 +95,7 @@ class AdapterMetric(Metric):
 
 
 @kind("metric")
-class TrainedAblationMetric(SweptMetric):
+class TrainedAblationMetric(TrainedMetric, SweptMetric):
     """Ablation of a model that was trained first: is the map the one it was?"""
 
     QUANTITIES: ClassVar = {
@@ -90,15 +112,6 @@ class TrainedAblationMetric(SweptMetric):
     quantity: Literal["kl", "target_logprob_drop", "logit_diff_drop", "drop_change"]
     """kl, target_logprob_drop, logit_diff_drop: as of ablation, on the trained model. drop_change: its
     target_logprob_drop less the base model's, nats: what the training wrote there."""
-    recipe: OneRecipe
-    """How the model is trained: a recipe's name, or the recipe."""
-    seeds: Seeds = 8
-    """Trainings; 5 are the least that are graded."""
-
-    @property
-    def repeated(self) -> Repeated:
-        """The training seeds."""
-        return Repeated("training seeds", self.seeds, SEEDS)
 
 
 @kind("intervention")

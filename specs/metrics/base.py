@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from ..base import Many, Spec
+from ..model import Model
+from ..recipe import Recipe
 from ..sites import Frame, PositionClass, SiteKind, components
 
 Scale = Literal["log", "linear", "share"]
@@ -87,13 +89,27 @@ class Metric(Spec):
         """The trainings or sessions that each number comes of; None where a measurement is made once."""
         return None
 
+    @property
+    def trainings(self) -> Mapping[str, Recipe]:
+        """How models are trained before they are measured: condition -> recipe; none.
+
+        Raises:
+            ValueError: a recipe is only named, or is a sweep where one is meant.
+        """
+        return {}
+
+    @property
+    def variants_of(self) -> Mapping[str, str | Model]:
+        """Other models that are measured beside the claim's own: condition -> model; none."""
+        return {}
+
     def sweep(self, frame: Frame) -> tuple[str, ...]:
         """The labels of the components that the claim compares, in a model of this frame."""
         raise NotImplementedError
 
     def settings(self) -> dict[str, Any]:
-        """What of the metric decides the measured numbers, beside components, interventions and repetitions."""
-        beside = {"evaluator", "quantity", "sites", "only", "donor", "seeds", "sessions"}
+        """What of the metric decides the measured numbers, beside components, interventions, models and trainings."""
+        beside = {"evaluator", "quantity", "sites", "only", "donor", "recipe", "recipes", "seeds", "sessions"}
         return self.model_dump(mode="json", exclude=beside, exclude_defaults=True)
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
 from ..interventions import Intervention
 from ..kinds import kind
 from ..sites import Frame
-from .adapter import OneRecipe
-from .base import NATS, SHARE, SIGNED_NATS, Repeated, SweptMetric
+from .adapter import TrainedMetric
+from .base import NATS, SHARE, SIGNED_NATS, SweptMetric
 from .patching import without_given
-from .training import SEEDS, Seeds
 
 
 @kind("metric")
-class CrossModelMetric(SweptMetric):
+class CrossModelMetric(TrainedMetric, SweptMetric):
     """What the trained model's activations do in the base model, or the other way round, on the same prompt."""
 
     QUANTITIES: ClassVar = {"recovery": SHARE, "increment": SIGNED_NATS, "kl": NATS}
@@ -28,12 +27,9 @@ class CrossModelMetric(SweptMetric):
     quantity: Literal["recovery", "increment", "kl"]
     """With p the log-probability of the target's first token, recovery: the share of p(trained) - p(base) that the
     patch brings (trained_into_base) or takes (base_into_trained); of the residual stream it is cumulative, and 1 at its
-    end by construction. increment: p patched at this component less p patched at the one before, nats: what this layer
-    adds to the recovery. kl: KL(unpatched || patched), nats."""
-    recipe: OneRecipe
-    """How the other model is trained from this one: a recipe's name, or the recipe."""
-    seeds: Seeds = 8
-    """Trainings; 5 are the least that are graded."""
+    end by construction. increment: what this component adds to the recovery, nats: of a stream, p patched there less p
+    patched where it enters the layer before; of anything else, p patched here and at all like it before, less p patched
+    at those before only. Along the layers the increments add up. kl: KL(unpatched || patched), nats."""
 
     @model_validator(mode="after")
     def _in_order(self) -> CrossModelMetric:
@@ -41,14 +37,14 @@ class CrossModelMetric(SweptMetric):
             raise ValueError("increment is along the layers: sites has one granularity, one component at a time")
         return self
 
-    @property
-    def repeated(self) -> Repeated:
-        """The training seeds."""
-        return Repeated("training seeds", self.seeds, SEEDS)
-
     def sweep(self, frame: Frame) -> tuple[str, ...]:
-        """Every component of `sites`, but those that recover 1 by construction."""
-        return without_given(super().sweep(frame), frame)
+        """Every component of `sites`, but those that recover 1 by construction; their increment is what was missing."""
+        every = super().sweep(frame)
+        return every if self.quantity == "increment" else without_given(every, frame)
+
+    def settings(self) -> dict[str, Any]:
+        """Whether patches are measured each by itself, or in steps."""
+        return super().settings() | {"about": "increment" if self.quantity == "increment" else "patched"}
 
 
 @kind("intervention")

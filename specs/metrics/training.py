@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,9 @@ from .base import NATS, PLAIN, SIGNED_NATS, ConditionMetric, Quantity, Repeated,
 
 SEEDS = 5
 """Fewer trainings than this are not graded."""
+
+COSTLY = ("reward", "merge_gap")
+"""Quantities that take passes of their own."""
 
 Seeds = Annotated[int, Field(ge=1, le=100)]
 Recipes = Annotated[dict[ConditionName, NamedRecipe], Field(min_length=1), Refers("recipe")]
@@ -110,9 +113,22 @@ class TrainingMetric(ConditionMetric):
         return None if found is None else tuple(found)
 
     @property
+    def trainings(self) -> Mapping[str, Recipe]:
+        """The recipes, and those of sweeps."""
+        found = conditions_of(self.recipes)
+        if found is None:
+            raise ValueError("metric training names recipes that were not put in their place")
+        return found
+
+    @property
     def repeated(self) -> Repeated:
         """The training seeds."""
         return Repeated("training seeds", self.seeds, SEEDS)
+
+    def settings(self) -> dict[str, Any]:
+        """`also`: the quantity, where it is one that is measured only for who asks for it."""
+        also = {"also": self.quantity} if self.quantity in COSTLY else {}
+        return super().settings() | also
 
 
 @kind("intervention")
@@ -148,7 +164,11 @@ class ShuffledAnswers(DrawnControl):
 
 @kind("control")
 class PermutedConditions(DrawnControl):
-    """Which condition a number belongs to is dealt anew, within each example: an association that needs no recipe."""
+    """Which condition a number belongs to is dealt anew, within each example: an association that needs no recipe.
 
+    Nothing is run for it; where trainings are repeated, the draws take turns with them.
+    """
+
+    REARRANGED = True
     kind: Literal["permuted_conditions"]
     """permuted_conditions"""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from ..base import Spec
 from ..interventions import Intervention
 from ..kinds import kind
-from ..model import NamedModel
+from ..model import Model, NamedModel
 from ..references import Refers
 from ..sites import ConditionName, SiteLabel, parse_component
 from .base import LOGITS, NATS, PLAIN, SIGNED_NATS, ConditionMetric
@@ -23,6 +24,16 @@ INTERVENTIONS_OF = {
     "steering_slope": ("steer", "anti"),
 }
 """Quantity -> what may be done for it; for all others: hold."""
+
+ABOUT = {
+    "kl_from_reference": "distribution",
+    "target_logprob_drop": "answer",
+    "exact_match": "answer",
+    "ablation_kl": "ablation",
+    "steering_kl": "steered",
+    "steering_slope": "slope",
+}
+"""Quantity -> what is measured together."""
 
 
 class Variant(Spec):
@@ -38,8 +49,8 @@ class Variant(Spec):
 class VariantsMetric(ConditionMetric):
     """The same measurement on several models, such as one in several number formats, on the same texts.
 
-    A direction is learnt in the model of `reference` and added as it is to the others, where they are one model in
-    several forms: same vector, same norm, same tokens. In models of other widths each learns its own.
+    A direction is learnt in the model of `reference`, at its site, and added as it is to the others where they are one
+    model in several number formats: same vector, same norm, same tokens. Other models learn their own.
     """
 
     QUANTITIES: ClassVar = {
@@ -63,7 +74,7 @@ class VariantsMetric(ConditionMetric):
         "kl_from_reference", "target_logprob_drop", "exact_match", "ablation_kl", "steering_kl", "steering_slope"
     ]
     """kl_from_reference: KL(reference || variant) of the next token, nats. target_logprob_drop: log-probability of the
-    target in the reference less in the variant, nats. exact_match: 1 where greedy decoding gives the whole target.
+    whole target in the reference less in the variant, nats. exact_match: 1 where greedy decoding gives all of it.
     ablation_kl: KL(clean || intervened) of the variant when its site is ablated, nats. steering_kl, steering_slope: kl
     and slope as of steering, when a direction is added at its site."""
     variants: Annotated[dict[ConditionName, Variant], Field(min_length=2)]
@@ -102,6 +113,16 @@ class VariantsMetric(ConditionMetric):
     def conditions(self) -> tuple[str, ...]:
         """The variants."""
         return tuple(self.variants)
+
+    @property
+    def variants_of(self) -> Mapping[str, str | Model]:
+        """The variants that are other models than the claim's."""
+        return {name: variant.model for name, variant in self.variants.items() if variant.model is not None}
+
+    def settings(self) -> dict[str, Any]:
+        """Of the variants their sites: which models they are is said by these models' own parts. What is measured."""
+        sites = {name: variant.site for name, variant in self.variants.items()}
+        return super().settings() | {"variants": sites, "about": ABOUT[self.quantity]}
 
 
 @kind("intervention")

@@ -28,10 +28,8 @@ HUB, LAYERS = 2, 4
 FAMILIES = ("copying", "arithmetic")
 
 
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random-weight Qwen2 (4 layers, d_model 32) whose other layers write a tenth of what layer 2 does."""
-    folder = tmp_path_factory.mktemp("model")
+def write_model(folder: Path, layers: int, hub: int) -> Path:
+    """A random-weight Qwen2 (d_model 32) whose other layers write a tenth of what its hub does."""
     tokenizer = Tokenizer(BPE())
     digits = pre_tokenizers.Digits(individual_digits=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
@@ -47,7 +45,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=32,
         intermediate_size=48,
-        num_hidden_layers=LAYERS,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=256,
@@ -57,11 +55,22 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = Qwen2ForCausalLM(config)
     with torch.no_grad():
         for i, layer in enumerate(model.model.layers):
-            if i != HUB:
+            if i != hub:
                 layer.mlp.down_proj.weight.mul_(0.1)
                 layer.self_attn.o_proj.weight.mul_(0.1)
     model.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model"), LAYERS, HUB)
+
+
+@pytest.fixture(scope="session")
+def thin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with two layers, the second of which is the hub: for audits of many models, each of which is proven."""
+    return write_model(tmp_path_factory.mktemp("thin"), 2, 1)
 
 
 def claim(component: str = f"L{HUB}", **changes: Any) -> dict[str, Any]:
@@ -154,6 +163,20 @@ def furnished(root: Path, model_folder: Path) -> Desk:
 def desk(tmp_path: Path, model_folder: Path) -> Desk:
     """An empty workspace that knows the small model and a tiny suite."""
     return furnished(tmp_path, model_folder)
+
+
+@pytest.fixture
+def thin_desk(tmp_path: Path, thin_folder: Path) -> Desk:
+    """A workspace whose small model has two layers."""
+    return furnished(tmp_path, thin_folder)
+
+
+@pytest.fixture
+def filled(thin_desk: Desk) -> Desk:
+    """A claim on a model, and one whose control is other models."""
+    thin_desk.write("small/hub", claim("L1"))
+    thin_desk.write("small/wrong", claim("L0", control={"kind": "untrained_model", "draws": 20, "ratio": 1.5}))
+    return thin_desk
 
 
 MakeDesk = Callable[[], Desk]

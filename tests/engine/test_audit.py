@@ -139,8 +139,8 @@ def test_a_failed_run_is_pending_never_cached_and_tried_again(
     assert desk.audit().measured == 0
 
 
-def test_a_failed_control_is_pending_while_the_main_arm_holds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.write("small/hub", claim(control={"kind": "untrained_model", "draws": 20, "ratio": 1.01}))
+def test_a_failed_control_is_pending_while_the_main_arm_holds(thin_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    thin_desk.write("small/hub", claim("L1", control={"kind": "untrained_model", "draws": 20, "ratio": 1.01}))
     load = measuring._load
 
     def fail_untrained(located: Any, *where: Any) -> Any:
@@ -150,14 +150,14 @@ def test_a_failed_control_is_pending_while_the_main_arm_holds(desk: Desk, monkey
 
     monkeypatch.setattr(measuring, "_load", fail_untrained)
     monkeypatch.setattr(measuring, "_loaded", {})
-    verdict = desk.audit().verdicts["small/hub"]
+    verdict = thin_desk.audit().verdicts["small/hub"]
     assert (verdict.grade, verdict.code) == ("Pending", "out_of_memory")
 
 
-def test_untrained_models_serve_as_control(desk: Desk) -> None:
-    desk.write("small/hub", claim(control={"kind": "untrained_model", "draws": 20, "ratio": 1.01}))
-    verdict = desk.audit().verdicts["small/hub"]
-    assert len({step.group.key for plan in desk.said.plans for step in plan.steps}) == 21
+def test_untrained_models_serve_as_control(thin_desk: Desk) -> None:
+    thin_desk.write("small/hub", claim("L1", control={"kind": "untrained_model", "draws": 20, "ratio": 1.01}))
+    verdict = thin_desk.audit().verdicts["small/hub"]
+    assert len({step.group.key for plan in thin_desk.said.plans for step in plan.steps}) == 21
     assert verdict.grade in ("High", "Medium", "Pending")
     assert verdict.code not in ("run_failed", "control_missing")
 

@@ -161,7 +161,7 @@ def test_new_writes_a_claim_that_validates(desk: Desk, type_words: Type) -> None
 def test_new_asks_for_what_is_not_given(desk: Desk) -> None:
     words = ("new", "mine/asked", "--model", "small", "--suite", "tiny", "--component", "L1", "--high", "0.995")
     process = desk.command(*words, stdin=True)
-    out, err = process.communicate("One layer is the hub.\n\n\n\n", timeout=60)
+    out, err = process.communicate("One layer is the hub.\n\n\n\n", timeout=300)
     assert process.returncode == 0, err
     assert "in one sentence" in out
     document = yaml.safe_load((desk.root / "claims" / "mine" / "asked.yaml").read_text())

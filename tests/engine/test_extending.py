@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mi_atlas
 
-from .conftest import HUB, Desk, claim
+from .conftest import Desk, claim
 
 PAGE = Path(mi_atlas.__file__).parent / "docs" / "extending.md"
 
@@ -36,28 +36,28 @@ def install(folder: Path) -> None:
     (info / "entry_points.txt").write_text(groups)
 
 
-def test_the_page_s_evaluator_is_audited(desk: Desk, tmp_path: Path) -> None:
+def test_the_page_s_evaluator_is_audited(thin_desk: Desk, tmp_path: Path) -> None:
     package = tmp_path / "package"
     package.mkdir()
     install(package)
-    site = f"L{HUB}.mlp"
+    site = "L1.mlp"
     metric = {"evaluator": "entropy", "quantity": "entropy_rise", "sites": {"granularity": "mlp"}}
     document = claim(
         metric=metric,
         control={"kind": "untrained_model", "draws": 20},
         expect={"form": "threshold", "component": site, "at_least": -100.0},
     )
-    desk.write("small/entropy", document)
+    thin_desk.write("small/entropy", document)
     environment = os.environ | {"PYTHONPATH": str(package)}
 
     def typed(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", PROGRAM, *words]
-        return subprocess.run(command, cwd=desk.root, env=environment, capture_output=True, text=True, timeout=300)
+        return subprocess.run(command, cwd=thin_desk.root, env=environment, capture_output=True, text=True, timeout=300)
 
     audit = typed("audit")
     assert audit.returncode in (0, 2), audit.stderr
     explained = typed("explain", "small/entropy").stdout
     assert f"{site}: mean entropy rise" in explained, explained
-    without = desk.type("validate")
+    without = thin_desk.type("validate")
     assert without[0] == 3
     assert "entropy" in without[2]

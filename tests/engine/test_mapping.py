@@ -141,6 +141,7 @@ def test_a_draft_that_names_the_hub_is_tried_and_one_that_names_another_layer_fa
     result = desk.audit("small/*")
     assert result.verdicts["small/draft-top-layer"].grade == "High"
     assert result.verdicts["small/draft-top-mlp"].grade == "High"
+    assert "untrained_model reaches" in result.verdicts["small/draft-spare-layer"].reason
     assert result.verdicts["small/wrong-layer"].grade == "Refuted"
 
 

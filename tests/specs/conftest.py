@@ -13,15 +13,15 @@ from mi_atlas.specs.load import MOST_FAULTS, validate
 from mi_atlas.specs.yaml_document import parse
 
 LIMIT = 2.0
-"""Seconds for one file, however malformed (it takes milliseconds; machines differ)."""
+"""Processor seconds for one file, however malformed (it takes milliseconds; machines differ)."""
 
 
 def _faults_of(content: str | bytes) -> list[Fault]:
     """What is wrong with a claim file; checked to be quick, bounded, and located in lines the file has."""
     raw = content.encode() if isinstance(content, str) else content
-    began = time.perf_counter()
+    began = time.process_time()
     claim, faults = validate(parse(raw, Path("a/hub.yaml")), ClaimAdapter)
-    assert time.perf_counter() - began < LIMIT
+    assert time.process_time() - began < LIMIT
     assert (claim is None) == bool(faults)
     assert len(faults) <= MOST_FAULTS
     lines = raw.count(b"\n") + (not raw.endswith(b"\n"))

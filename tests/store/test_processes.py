@@ -20,8 +20,10 @@ import sys
 from pathlib import Path
 from mi_atlas.store import FinishedRun, Ledger, utc_now
 
-path, name, groups, size, repeats = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
+path, name, groups, size, repeats, *pauses = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
 for group in range(groups):
+    if group in pauses:
+        sys.stdin.readline()
     runs = [
         FinishedRun(f"{name}-{group}-{i}", {"site": f"{group}-{i}"},
                     {"kl": [group, i, 0.5] * repeats, "drop": [1.0] * repeats}, utc_now(), 0.1, "cpu", {})
@@ -30,20 +32,22 @@ for group in range(groups):
     Ledger(path).commit(runs)
     print(group, flush=True)
 """
+"""Commits one group after another; before those named last it waits for a line."""
 HOLDER = """
-import sys, time, duckdb
+import sys, duckdb
 connection = duckdb.connect(sys.argv[1])
 print("open", flush=True)
-time.sleep(float(sys.argv[2]))
+sys.stdin.readline()
 """
 AUDIT = """
-import sys, time
+import sys
 from pathlib import Path
 from mi_atlas.store import audit_lock
 with audit_lock(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
+    sys.stdin.readline()
 """
+HUNG_S = 300.0
 
 
 def line_of(child: subprocess.Popen[str]) -> str:
@@ -51,9 +55,15 @@ def line_of(child: subprocess.Popen[str]) -> str:
     return child.stdout.readline().strip()
 
 
+def go_on(child: subprocess.Popen[str]) -> None:
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+
+
 def test_processes_that_write_at_once_all_succeed(ledger: Ledger, start: Start) -> None:
     children = [start(WRITER, ledger.path, name, 15, 3, 40) for name in ("a", "b", "shared", "shared")]
-    outcomes = [(child.wait(timeout=120), child.stderr.read() if child.stderr else "") for child in children]
+    outcomes = [(child.wait(HUNG_S), child.stderr.read() if child.stderr else "") for child in children]
     assert outcomes == [(0, "")] * 4
     keys = [f"{name}-{group}-{i}" for name in ("a", "b", "shared") for group in range(15) for i in range(3)]
     infos = ledger.runs(keys)
@@ -63,15 +73,22 @@ def test_processes_that_write_at_once_all_succeed(ledger: Ledger, start: Start) 
 
 
 def test_readers_never_fail_while_a_ledger_is_born_and_written(ledger: Ledger, start: Start) -> None:
-    child = start(WRITER, ledger.path, "a", 20, 2, 40)
-    seen = []
+    """The writer waits until there was no ledger to read, and half-way until half of it was read."""
+    keys = [f"a-{group}-{i}" for group in range(20) for i in range(2)]
+    child = start(WRITER, ledger.path, "a", 20, 2, 40, 0, 10)
+    seen, awaited, deadline = [len(ledger.hits(keys))], [0, 20], time.monotonic() + HUNG_S
     while child.poll() is None:
-        seen.append(len(ledger.hits([f"a-{group}-{i}" for group in range(20) for i in range(2)])))
+        if seen[-1] in awaited:
+            awaited.remove(seen[-1])
+            go_on(child)
         time.sleep(0.005)
+        seen.append(len(ledger.hits(keys)))
+        assert time.monotonic() < deadline, f"the writer waits in vain: {seen[-1]} runs"
     assert child.returncode == 0
+    seen.append(len(ledger.hits(keys)))
     assert seen == sorted(seen)
     assert all(count % 2 == 0 for count in seen)
-    assert any(0 < count < 40 for count in seen), "the reader should have seen the ledger grow"
+    assert {0, 20, 40} <= set(seen), "the reader should have seen the ledger grow"
 
 
 def test_a_writer_killed_at_any_moment_leaves_whole_groups_only(ledger: Ledger, start: Start) -> None:
@@ -100,14 +117,14 @@ def test_a_process_that_keeps_the_file_open_is_named_once_and_then_given_up_on(
     ledger: Ledger, start: Start, make_run: Callable[..., FinishedRun]
 ) -> None:
     ledger.commit([make_run("a")])
-    child = start(HOLDER, ledger.path, 60)
+    child = start(HOLDER, ledger.path)
     line_of(child)
     told: list[str] = []
     impatient = Ledger(ledger.path, patience_s=1.6, on_wait=told.append)
     begin = time.monotonic()
     with pytest.raises(LedgerBusy, match=f"process {child.pid}") as caught:
         impatient.hits(["a"])
-    assert 1.5 < time.monotonic() - begin < 10
+    assert 1.5 < time.monotonic() - begin < HUNG_S
     assert caught.value.pid == child.pid
     assert len(told) == 1
     assert f"process {child.pid}" in told[0]
@@ -118,9 +135,9 @@ def test_a_write_goes_through_as_soon_as_the_file_is_free(
     ledger: Ledger, start: Start, make_run: Callable[..., FinishedRun]
 ) -> None:
     ledger.commit([make_run("a")])
-    child = start(HOLDER, ledger.path, 0.4)
+    child = start(HOLDER, ledger.path)
     line_of(child)
-    ledger.commit([make_run("b")])
+    Ledger(ledger.path, patience_s=HUNG_S, on_wait=lambda _: go_on(child)).commit([make_run("b")])
     assert ledger.hits(["a", "b"]) == {"a", "b"}
 
 
@@ -134,7 +151,7 @@ def test_a_message_without_a_process_id_is_passed_on_as_it_is() -> None:
 
 def test_the_second_audit_waits_names_the_first_and_goes_on_when_it_is_killed(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "new" / "ledger.duckdb"
-    child = start(AUDIT, path, 60)
+    child = start(AUDIT, path)
     assert line_of(child) == "held"
     told: list[str] = []
     with pytest.raises(LedgerBusy, match=f"process {child.pid} on ") as caught, audit_lock(path, told.append, 0.3):
@@ -160,7 +177,7 @@ def test_an_audit_lock_is_free_after_an_audit_that_failed(tmp_path: Path) -> Non
 def test_the_ledger_is_read_and_written_while_another_process_holds_the_audit_lock(
     ledger: Ledger, start: Start, make_run: Callable[..., FinishedRun]
 ) -> None:
-    child = start(AUDIT, ledger.path, 60)
+    child = start(AUDIT, ledger.path)
     line_of(child)
     ledger.commit([make_run("a")])
     assert ledger.hits(["a"]) == {"a"}

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ....specs.forms import Ratio, Side, Speed
 from ....specs.sites import matches
 from ..evidence import Ref
-from ..question import Arm, Fault, Question, Scale
+from ..question import Arm, Fault, Question, Scale, mean
 from ..words import quantity
 from . import Form, FormError, form, require_component
 
@@ -102,8 +102,7 @@ def _sides(arm: Arm) -> tuple[Floats, Floats]:
 
 def side_of(side: Side, arm: Arm, read: Callable[[Ref], Floats]) -> Floats:
     """Mean over the side's sites within each example."""
-    values = [read(ref) for ref in refs_of(side, arm.sweep)]
-    return sum(values[1:], values[0]) / len(values)
+    return mean([read(ref) for ref in refs_of(side, arm.sweep)])
 
 
 def refs_of(side: Side, sweep: tuple[str, ...]) -> tuple[Ref, ...]:

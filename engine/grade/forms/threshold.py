@@ -95,7 +95,8 @@ def _too_few_events(arm: Arm, values: Floats) -> Fault | None:
     """Counts of which so few differ that their spread says nothing: t needs some on either side."""
     import numpy as np
 
-    if arm.claim.metric.kind.scale != "linear" or not np.isin(values, (-1.0, 0.0, 1.0)).all():
+    kind = arm.claim.metric.kind
+    if kind.unit or kind.scale != "linear" or not np.isin(values, (-1.0, 0.0, 1.0)).all():
         return None
     happens = arm.table.template_means(np.abs(values)) > 0
     rarer = int(min(happens.sum(), (~happens).sum()))

@@ -7,7 +7,9 @@
   var total = {};
   rows.forEach(function (row) {
     total[row.dataset.claim] = true;
-    row.words = row.textContent.toLowerCase().replace(/\s+/g, " ");
+    var shared = row.closest("[data-shared]");
+    var said = (shared ? shared.querySelector("p").textContent : "") + " " + row.textContent;
+    row.words = said.toLowerCase().replace(/\s+/g, " ");
   });
   function fits(row) {
     var data = row.dataset;

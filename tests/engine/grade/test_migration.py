@@ -83,6 +83,27 @@ def test_children_that_ask_different_questions_are_not_compared(other: dict[str,
     assert (verdict.grade, verdict.code) == ("Pending", "children_not_comparable")
 
 
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"suite": "narrow-4"}, "on top: L0 on main-12 and L1 on narrow-4; each High"),
+        ({"only": "clean_correct"}, "on top: L0 in test/small and L1 in test/large; each High"),
+        ({"only": "clean_correct", "suite": "narrow-4"}, "on top: L0 on main-12 and L1 on narrow-4; each High"),
+    ],
+    ids=["suite", "metric", "both"],
+)
+def test_the_hub_moves_with_the_suite_or_with_a_setting_of_the_metric_too(other: dict[str, Any], said: str) -> None:
+    first, second = child("small", "L0"), child("large", "L1")
+    metric = {name: other[name] for name in other if name == "only"}
+    suite = {name: other[name] for name in other if name == "suite"}
+    document = top("L1", claim="test/large", model="small", **suite)
+    document = document.model_copy(update={"metric": document.metric.model_copy(update=metric)})
+    verdict = grade_composite(MOVES, [first, (document, second[1])])
+    assert (verdict.grade, verdict.reason) == ("High", said)
+    same = document.model_copy(update={"expect": first[0].expect})
+    assert grade_composite(MOVES, [first, (same, first[1])]).code == "same_component"
+
+
 def test_only_top_component_claims_migrate() -> None:
     document = at_least(0.1, claim="test/large", model="large")
     verdict = grade_composite(MOVES, [child("small", "L0"), (document, child("large", "L1")[1])])

@@ -14,7 +14,7 @@ from .worlds import Grid, sweep, top
 def loaded(program: str) -> set[str]:
     """Which of the heavy packages a program has loaded at its end."""
     code = f"import sys\n{program}\nprint(*({{'numpy', 'scipy', 'scipy.stats', 'torch', 'duckdb'}} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)
     return set(done.stdout.split())
 
 

@@ -27,7 +27,7 @@ PROGRAM = (
 def run(folder: Folder, *words: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, which must not have loaded torch."""
     command = [sys.executable, "-c", PROGRAM, *words]
-    return subprocess.run(command, cwd=folder.root, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder.root, capture_output=True, text=True, timeout=300)
 
 
 def test_import_keeps_every_number_once(folder: Folder, spread: Spread) -> None:

@@ -395,6 +395,22 @@ def test_identical_conditions_are_a_noise_floor(folder: Folder, spread: Spread) 
     assert "a difference of 1.5 nats is noise" in within.reason
 
 
+@pytest.mark.parametrize(("lost", "grade", "code"), [(1, "Medium", "as_recorded"), (2, "Pending", "incomplete")])
+def test_missing_numbers_are_counted_and_more_than_one_in_twenty_decide_nothing(
+    folder: Folder, spread: Spread, lost: int, grade: str, code: str
+) -> None:
+    """A claim is told of what is missing at what it compares, and of nothing else."""
+    folder.map(table={"values": "m/{layer}/{prompt}", "fields": {"family": "families/{prompt}"}, "expected": 24})
+    rows = [[*one, *other] for one, other in zip(spread(5.0, 9.0, 3.0), spread(5.0, 9.0, 3.0), strict=True)]
+    rows = [[*row[: len(row) - gone], *[float("nan")] * gone] for row, gone in zip(rows, (0, lost, 0), strict=True)]
+    folder.put("matrix_seed1.json", {"families": [*FAMILIES, *FAMILIES], "m": rows})
+    said = folder.verdict()
+    assert (said.grade, said.code) == (grade, code)
+    assert f"missing are {lost} of 24 at L1" in said.reason
+    other = folder.verdict(expect={"form": "threshold", "component": "L0", "at_least": 1.0})
+    assert (other.grade, "missing" in other.reason) == ("Medium", False)
+
+
 def test_a_migration_of_recorded_children(folder: Folder, spread: Spread) -> None:
     folder.map()
     folder.matrix(spread(5.0, 9.0, 3.0))

@@ -112,7 +112,7 @@ def fetch(address: str, cache: Path, name: str, revision: str = "main", **variab
     clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     settings = {"HF_ENDPOINT": address, "HF_HOME": str(cache), "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1"}
     command = [sys.executable, "-c", PROGRAM, name, revision]
-    run = subprocess.run(command, env=clean | settings | variables, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(command, env=clean | settings | variables, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     return run.stdout.splitlines()
 

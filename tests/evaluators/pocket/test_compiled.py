@@ -29,9 +29,8 @@ def learnt(module: nn.Module, length: int) -> list[Tensor]:
 def test_compiled_layers_have_the_same_loss_and_gradients_at_any_length(name: str) -> None:
     recipe = find_recipe(name)
     kinds = {"layer_types": ["conv", "full_attention"]} if "layer_types" in recipe.config else {}
-    module = initial(
-        small(config=recipe.config | {"num_hidden_layers": 2} | kinds, architecture=recipe.architecture), 50
-    )
+    layers = {"num_hidden_layers": len(kinds.get("layer_types", "1"))} | kinds
+    module = initial(small(config=recipe.config | layers, architecture=recipe.architecture), 50)
     eager = [learnt(module, length) for length in (7, 12)]
     with compiled(module):
         fast = [learnt(module, length) for length in (7, 12)]

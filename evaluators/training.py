@@ -1,0 +1,182 @@
+"""evaluators: training: what a model does on held-out examples after it is trained, beside what it did before.
+
+A component is a condition, whose recipe is one training with each seed; `train|random_matched_layers` and
+`train|shuffled_answers` are trainings too, of a draw. With p the base model and q the trained one, per example:
+
+    exact_match     of q, 0 or 1 (`finetuning.scores`); exact_match_gain: that less p's
+    answer_loss     of q, nats a token of the target; answer_loss_drop: p's less that
+    kl_from_base    KL(p || q) of the next token at the answer position, nats
+    preferred       1 where q finds the target likelier than the wrong target
+    merge_gap       KL(q || q with the adapter merged into the weights), nats; 0 where there is none
+    reward          of an answer sampled from q, as grpo rewards it, which is 1 for the target and 0 for any other: its
+                    expectation, so the target's probability under q
+    map_agreement   Spearman's correlation over the components of `map` of what zeroing them does to q, as
+                    KL(q || q without), with what it does to the reference condition's q of the same seed. A draw of a
+                    control is held against the reference as it is: does any training end with this map?
+
+The others are one number a training, the same in each example: training_loss, duration, peak_memory, and the exact
+counts `parameters` and `bytes`. A model that no step was taken of has no training_loss.
+A training is entered once for all families; the base model is scored once for all trainings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..specs.metrics.base import Sites
+from ..specs.recipe import Recipe
+from . import ablation
+from .attribution import spearman
+from .cells import Cell, CellResult, NotEvaluated, Values, attempt, grouped, together
+from .finetuning.adapters import merged
+from .finetuning.job import RANDOM_LAYERS, SHUFFLED, Job, job_of
+from .finetuning.scores import Base, Scores, kl, score
+from .finetuning.workshop import Training as Trained
+from .finetuning.workshop import Workshop
+from .models.load import LoadedModel
+from .proofs import prove
+from .registry import Materials
+from .tasks.example import Example
+
+CONTROLS = ("", RANDOM_LAYERS, SHUFFLED)
+"""What may stand behind the `|`."""
+
+
+class Training:
+    """See the module's docstring."""
+
+    def measure(self, model: LoadedModel, materials: Materials, cells: Sequence[Cell]) -> Iterator[CellResult]:
+        """Yield one result a cell, those of a training together.
+
+        Raises:
+            NotEvaluated: `proof_failed`; what a recipe cannot be carried out for, after what others gave.
+        """
+        prove(model, materials.blocks[0].examples[:4])
+        bench = Bench(model, materials)
+        groups = ((mine, bench.values) for _, mine in grouped(cells, _by_training, 3))
+        yield from together(groups, at_once=max(1, len(cells)))
+
+
+def _by_training(cell: Cell) -> tuple[str, str, int, str]:
+    return cell.site, cell.intervention, cell.seed, cell.family
+
+
+def training_of(job: Job) -> tuple[int, int]:
+    """Which training of a metric with one recipe a job is: its seed, and the draw of its answers."""
+    return job.seed, -1 if job.answers_draw is None else job.answers_draw
+
+
+def recipe_of(materials: Materials, condition: str) -> Recipe:
+    """The recipe of a condition.
+
+    Raises:
+        NotEvaluated: `no_such_condition`, listing those there are.
+    """
+    if condition not in materials.recipes:
+        known = ", ".join(materials.recipes) or "none"
+        raise NotEvaluated("no_such_condition", f"there is no recipe `{condition}`; there are {known}")
+    return materials.recipes[condition]
+
+
+def as_trained(model: LoadedModel, training: Trained) -> LoadedModel:
+    """A trained model under a name of its own: what was proven of the base model is not taken for proven of it."""
+    own = {"training": f"{training.digest} without {training.job.recipe.skip}"}
+    return replace(model, located=replace(model.located, parts={**model.located.parts, **own}))
+
+
+class Bench:
+    """One model, its trainings, and the blocks of one draw."""
+
+    def __init__(self, model: LoadedModel, materials: Materials) -> None:
+        self.workshop, self.materials = Workshop(model, materials), materials
+        self.blocks = {block.family: block for block in materials.blocks}
+        self.base = Base(self.workshop.base(), materials.blocks)
+        swept = materials.settings.get("map")
+        self._mapped = Sites.model_validate(swept).components(model.located.frame) if swept else ()
+        self._maps: dict[tuple[str, str, int, str], Tensor] = {}
+
+    def values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
+        """Values of the cells of one training, or why there are none."""
+        found = attempt(self._values, cells)
+        return [found] * len(cells) if isinstance(found, NotEvaluated) else found
+
+    def _values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
+        job = self._job(cells[0])
+        training = self.workshop.make(job)
+        for cell in cells:
+            self.base(cell.family)
+        if self._mapped:
+            reference = self.materials.settings["reference"]
+            self._enter([Cell(cell.family, reference, "train", job.seed) for cell in cells])
+        with self.workshop.trained(training) as trained:
+            return [self._of_cell(cell, training, trained) for cell in cells]
+
+    def _job(self, cell: Cell) -> Job:
+        what, _, control = cell.intervention.partition("|")
+        if what != "train" or control not in CONTROLS:
+            raise NotEvaluated("no_such_intervention", f"{cell.intervention} of {cell.site} is not defined")
+        return job_of(recipe_of(self.materials, cell.site), cell)
+
+    def _of_cell(self, cell: Cell, training: Trained, trained: LoadedModel) -> dict[str, list[float]]:
+        examples = self.blocks[cell.family].examples
+        before, after = self.base(cell.family), score(trained, examples)
+        each = {
+            "exact_match": after.exact,
+            "exact_match_gain": after.exact - before.exact,
+            "answer_loss": after.loss,
+            "answer_loss_drop": before.loss - after.loss,
+            "kl_from_base": kl(before, after),
+            "preferred": after.preferred,
+            "reward": after.target.exp(),
+        }
+        if self.materials.settings.get("also") == "merge_gap":
+            each["merge_gap"] = _merge_gap(trained, examples, after, training)
+        if self._mapped:
+            reference = self._maps[self.materials.settings["reference"], "train", self._job(cell).seed, cell.family]
+            each["map_agreement"] = spearman(self._map(cell, as_trained(trained, training)), reference)
+        whole = {
+            **({"training_loss": training.training_loss} if training.losses else {}),
+            "duration": training.duration,
+            "peak_memory": training.peak_memory,
+            "parameters": training.parameters,
+            "bytes": training.bytes,
+        }
+        of_all = {name: [float(value)] * len(examples) for name, value in whole.items()}
+        return {name: value.double().tolist() for name, value in each.items()} | of_all
+
+    def _enter(self, cells: Sequence[Cell]) -> None:
+        """Take the maps of a training's cells, those that are not known yet."""
+        missing = [cell for cell in cells if _key(cell) not in self._maps]
+        if missing:
+            training = self.workshop.make(self._job(missing[0]))
+            with self.workshop.trained(training) as trained:
+                for cell in missing:
+                    self._map(cell, as_trained(trained, training))
+
+    def _map(self, cell: Cell, trained: LoadedModel) -> Tensor:
+        """KL of zeroing each component of the map, nats, [component, example]."""
+        if _key(cell) not in self._maps:
+            block = self.blocks[cell.family]
+            zeroed = [Cell(cell.family, label, "zero") for label in self._mapped]
+            prove(trained, block.examples[:4], ablation.kinds_of(zeroed))
+            values = ablation.Bench(trained, [block]).ablated_values(cell.family, zeroed)
+            self._maps[_key(cell)] = torch.tensor([each["kl"] for each in values], dtype=torch.float64)
+        return self._maps[_key(cell)]
+
+
+def _key(cell: Cell) -> tuple[str, str, int, str]:
+    return cell.site, cell.intervention, cell.seed, cell.family
+
+
+def _merge_gap(trained: LoadedModel, examples: Sequence[Example], live: Scores, training: Trained) -> Tensor:
+    if training.kind != "adapter":
+        return torch.zeros(len(examples))
+    with merged(trained.module):
+        return kl(live, score(trained, examples))
+
+
+EVALUATOR = Training

@@ -1,0 +1,162 @@
+"""tests: trainings in a plan: maps are measured first, trainings are cut whole, and what decides them is in the key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from mi_atlas.engine.audit import Audit, Options
+from mi_atlas.engine.controls import dealt_anew
+from mi_atlas.engine.memo import Memo
+from mi_atlas.engine.plan import training_of
+from mi_atlas.engine.pool import pieces
+from mi_atlas.engine.resolve import Resolved, Resolver
+from mi_atlas.engine.select import load
+from mi_atlas.evaluators.finetuning.job import atlas_name
+from mi_atlas.specs.recipe import AtlasTargets
+from mi_atlas.store import Ledger
+
+from .conftest import HUB, LAYERS, Desk, Listener, claim
+
+AIM = {"strategy": "atlas", "suite": "tiny", "granularity": "layer", "top": 1}
+DATA = {"families": ["copying"]}
+
+
+def recipes(**changes: Any) -> dict[str, Any]:
+    common = {"training": "lora", "data": DATA, "rank": 2, "steps": 2, "batch": 2, "learning_rate": 0.01}
+    everywhere = {"strategy": "named", "modules": ["o_proj"]}
+    return {"aimed": {**common, "targets": AIM, **changes}, "everywhere": {**common, "targets": everywhere}}
+
+
+def trained(**changes: Any) -> dict[str, Any]:
+    """A claim that one recipe moves a model less than another."""
+    return claim(
+        metric={"evaluator": "training", "quantity": "kl_from_base", "recipes": recipes(), "seeds": 5},
+        counterfactual={"intervention": "train"},
+        robustness=[],
+        control={"kind": "permuted_conditions", "draws": 20, "ratio": 1.01},
+        expect={
+            "form": "ratio",
+            "numerator": {"component": "everywhere"},
+            "denominator": {"component": "aimed"},
+            "at_least": 1.0,
+        },
+        **changes,
+    )
+
+
+def resolve(desk: Desk, document: dict[str, Any]) -> Resolved:
+    desk.write("small/one", document)
+    claims, library = load(desk.workspace)
+    return Resolver(library, Memo({}, {}, desk.root), desk.root).resolve(claims["small/one"].claim, 1)
+
+
+def test_a_recipe_that_is_aimed_needs_its_map_first(desk: Desk) -> None:
+    resolved = resolve(desk, trained())
+    assert not resolved.absent
+    main = [run for run in resolved.runs.values() if run.group.trainings]
+    maps = [run for run in resolved.runs.values() if run.group.split == "discovery"]
+    assert {run.cell.site for run in maps} == {f"L{layer}" for layer in range(LAYERS)}
+    assert {run.group.evaluator for run in maps} == {"ablation"}
+    assert {(run.cell.site, run.cell.seed) for run in main} == {
+        (condition, seed) for condition in ("aimed", "everywhere") for seed in range(1, 6)
+    }
+    (needed,) = main[0].group.inputs.values()
+    assert set(needed.keys) == {run.key for run in maps}
+    assert set(needed.keys).isdisjoint(key for keys in resolved.series.values() for key in keys)
+
+
+def test_what_decides_a_training_is_in_the_key_of_its_own_condition(desk: Desk) -> None:
+    def keys(document: dict[str, Any]) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for run in resolve(desk, document).runs.values():
+            if run.group.trainings:
+                found.setdefault(run.cell.site, set()).add(run.key)
+        return found
+
+    def changed(**changes: Any) -> dict[str, set[str]]:
+        document = trained()
+        document["metric"]["recipes"] = recipes(**changes)
+        return keys(document)
+
+    before = keys(trained())
+    for changes in ({"rank": 3}, {"steps": 3}, {"data": {"families": ["arithmetic"]}}, {"targets": {**AIM, "top": 2}}):
+        after = changed(**changes)
+        assert after["everywhere"] == before["everywhere"]
+        assert after["aimed"].isdisjoint(before["aimed"])
+    assert changed(notes="other words") == before
+
+
+def test_trainings_are_cut_whole(desk: Desk) -> None:
+    desk.write("small/one", trained())
+    steps = Audit(desk.workspace, Options(), Listener()).preview().steps
+    cut = pieces(steps, 2)
+    assert Counter(run.key for _, piece in cut for run in piece.runs) == Counter(
+        run.key for step in steps for run in step.runs
+    )
+    units = [{training_of(piece.group, run.cell) for run in piece.runs} for _, piece in cut if piece.group.trainings]
+    assert len(units) > 1
+    assert sum(map(len, units)) == len(set.union(*units)) == 10
+
+
+def test_an_audit_measures_the_map_then_trains_what_it_names_and_trains_nothing_twice(desk: Desk) -> None:
+    desk.write("small/one", trained())
+    first = desk.audit()
+    verdict = first.verdicts["small/one"]
+    assert verdict.n_units > 0, verdict.reason
+    artefacts = sorted(path.name for path in (desk.workspace.artefacts / "adapters").iterdir())
+    assert len(artefacts) == 10
+    resolved = resolve(desk, trained())
+    (needed,) = next(run.group for run in resolved.runs.values() if run.group.trainings).inputs.values()
+    with (ledger := Ledger(desk.workspace.ledger)).reading():
+        effects = needed.effects(ledger.values(needed.keys))
+    assert max(effects, key=lambda site: effects[site]) == f"L{HUB}"
+    again = desk.audit()
+    assert again.measured == 0
+    assert again.verdicts["small/one"].to_json() == verdict.to_json()
+
+
+def test_a_map_of_what_the_model_has_not_is_an_error_that_says_so(desk: Desk) -> None:
+    document = trained()
+    document["metric"]["recipes"] = recipes(targets={**AIM, "granularity": "conv"})
+    code, reason = resolve(desk, document).absent["main"]
+    assert code == "empty_atlas"
+    assert reason == "a recipe is aimed by a map of conv; the model has none"
+
+
+def test_maps_are_shared_by_whoever_measures_the_same() -> None:
+    one = AtlasTargets.model_validate(AIM)
+    assert atlas_name(one) == atlas_name(one.model_copy(update={"top": 3, "modules": "mlp"}))
+    assert atlas_name(one) != atlas_name(one.model_copy(update={"intervention": "mean"}))
+
+
+def test_conditions_are_dealt_anew_within_each_example(desk: Desk) -> None:
+    resolved = resolve(desk, trained())
+    dice = np.random.default_rng(0)
+    effects = {
+        (f"train[{seed}]", site): dice.normal(size=50) for seed in range(1, 6) for site in ("aimed", "everywhere")
+    }
+    drawn = dealt_anew(resolved.claim, resolved.sweep, effects)
+    assert {(name, draw) for name, _, draw in drawn} == {("train", draw) for draw in range(20)}
+    for draw in range(20):
+        own = {site: effects[f"train[{1 + draw % 5}]", site] for site in ("aimed", "everywhere")}
+        dealt = {site: values for (_, site, number), values in drawn.items() if number == draw}
+        for site, values in dealt.items():
+            other = own["aimed" if site == "everywhere" else "everywhere"]
+            assert np.all((values == own[site]) | (values == other))
+            assert 10 < np.sum(values == own[site]) < 40
+        if len(dealt) == 2:
+            assert np.array_equal(np.sort([*dealt.values()], axis=0), np.sort([*own.values()], axis=0))
+    again = dealt_anew(resolved.claim, resolved.sweep, effects)
+    assert all(np.array_equal(values, again[place]) for place, values in drawn.items())
+    assert len({values.tobytes() for values in drawn.values()}) == len(drawn)
+
+
+def test_a_metric_of_one_recipe_refuses_a_sweep(desk: Desk) -> None:
+    sweep = {"training": "lora", "data": DATA, "targets": AIM, "sweep": {"r2": {"rank": 2}, "r4": {"rank": 4}}}
+    metric = {"evaluator": "adapter", "quantity": "kl", "recipe": sweep, "sites": {"granularity": "layer"}}
+    desk.write("small/one", claim(metric=metric, counterfactual={"intervention": "remove_adapter"}, robustness=[]))
+    with pytest.raises(Exception, match="recipe is one, not the sweep of r2, r4"):
+        load(desk.workspace)
