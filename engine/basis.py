@@ -92,7 +92,8 @@ def basis_of(
 
 def basis_of_record(claim: MeasuredClaim, estimand: str, files: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """That of a claim that was graded as recorded: file -> its digest."""
-    return {"spec": _spec(claim, estimand), "data": {"evidence": "as recorded", **files}, "code": {"grader": GRADER_VERSION}}
+    data = {"evidence": "as recorded", **files}
+    return {"spec": _spec(claim, estimand), "data": data, "code": {"grader": GRADER_VERSION}}
 
 
 def basis_of_composite(children: Mapping[str, tuple[str, str]]) -> dict[str, dict[str, Any]]:

@@ -59,13 +59,18 @@ class Pool:
         while waiting or at_work:
             while waiting and self._idle:
                 pipe, (number, piece) = self._idle.pop(), waiting.popleft()
-                pipe.send((piece, frozenset(proven)))
+                try:
+                    pipe.send((piece, frozenset(proven)))
+                except ConnectionError:
+                    self._died(pipe)
+                    waiting.appendleft((number, piece))
+                    continue
                 at_work[pipe] = number, {run.key for run in piece.runs}
             for pipe in cast("list[Connection]", wait(list(at_work))):
                 number, missing = at_work[pipe]
                 try:
                     told, known = pipe.recv()
-                except EOFError:
+                except (EOFError, ConnectionError):
                     del at_work[pipe]
                     yield number, Lost(tuple(missing), self._died(pipe))
                     continue

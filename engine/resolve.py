@@ -327,7 +327,9 @@ class Resolver:
         if name not in self._maps:
             components = Sites(granularity=aim.granularity).components(located.frame)
             if not components:
-                raise NotEvaluated("empty_atlas", f"a recipe is aimed by a map of {aim.granularity}; the model has none")
+                raise NotEvaluated(
+                    "empty_atlas", f"a recipe is aimed by a map of {aim.granularity}; the model has none"
+                )
             runs = {site: self._cells(group, (site, aim.intervention, 0)) for site in components}
             self._maps[name] = MapRuns.of(located.spec.dtype, blocks, runs)
         return self._maps[name]

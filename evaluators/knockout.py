@@ -169,9 +169,9 @@ class Subject:
         if before is not None:
             done |= {cell: Change(before, each) for cell, each in zip(able, after, strict=True)}
         removing = [cell for cell in cells if cell not in done]
-        whole = score(self.model, examples) if removing else None
-        for cell in removing:
-            done[cell] = attempt(self._without, cell, examples, whole)
+        if removing:
+            whole = score(self.model, examples)
+            done |= {cell: attempt(self._without, cell, examples, whole) for cell in removing}
         return [done[cell] for cell in cells]
 
     def _added(self, cell: Cell, examples: Sequence[Example]) -> Together:

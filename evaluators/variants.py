@@ -215,7 +215,7 @@ def _untrained(given: LoadedModel, seed: int) -> LoadedModel:
         save_model(random_one.module, str(Path(folder) / "model.safetensors"), metadata={"format": "pt"})
         shutil.copy(given.located.folder / "config.json", folder)
         held = load(replace(given.located, folder=Path(folder), adapter=None), given.device)
-    parts = untrained(given.located, seed).parts | {"quantization": quantization}
+    parts = {**untrained(given.located, seed).parts, "quantization": quantization}
     return replace(held, located=replace(given.located, parts=parts, untrained=seed))
 
 

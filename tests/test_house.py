@@ -33,7 +33,7 @@ FOREIGN = {
         "huggingface_hub",
         "yaml",
     }
-    | {"bitsandbytes", "pydantic"},
+    | {"bitsandbytes", "filelock", "jinja2", "lion_pytorch", "pydantic", "schedulefree"},
     "judges": {"httpx", "jsonschema"},
     "engine": {"typer", "rich", "scipy", "numpy", "torch", "transformers", "tokenizers", "jinja2", "markupsafe"},
 }

@@ -193,8 +193,8 @@ def _read_robustness(case: Case, refs: tuple[Ref, ...]) -> None:
 def _read_control(case: Case) -> None:
     form, arm, control = case.form, case.main, case.evidence.control
     refs = form.controls(case.claim, arm.sweep)
-    drawn = [{number for *place, number in control if (*place,) == arm_place} for arm_place in map(arm.drawn, refs)]
-    numbers = sorted(set.intersection(*drawn))
+    each = [{key[2] for key in control if key[:2] == place} for place in map(arm.drawn, refs)]
+    numbers = sorted(set.intersection(*each))
     if _missing(case, "control", bool(numbers)):
         return
     draws: list[int] | Fault = (usable_counts if form.COUNTS else usable_draws)(arm, refs, numbers)

@@ -36,12 +36,18 @@ class Content(NamedTuple):
 
 
 def remembered(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorator of a pure function of arrays and hashable values, given by position: the latest results are kept."""
+    """Decorator of a pure function of arrays and hashable values, given by position: the latest results are kept.
+
+    They are shared, so nobody may change one.
+    """
 
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
         @lru_cache(maxsize=most)
         def known(*content: Any) -> T:
-            return function(*(each.array if isinstance(each, Content) else each for each in content))
+            result = function(*(each.array if isinstance(each, Content) else each for each in content))
+            if isinstance(result, np.ndarray):
+                result.flags.writeable = False
+            return result
 
         @wraps(function)
         def remember(*values: Any) -> T:

@@ -17,6 +17,7 @@ from ...evaluators.cells import NotEvaluated
 from ...evaluators.models.locate import Absent, Located, locate
 from ...evaluators.registry import find_version
 from ...evaluators.tasks import TaskError
+from ...evaluators.tasks.family import find_family
 from ...specs.library import Library
 from ...specs.model import Model, Source
 from ...specs.suite import Suite
@@ -80,7 +81,7 @@ def map_model(workspace: Workspace, asked: Asked, say: Say) -> list[Path]:
     target = find_target(workspace, asked.model)
     out = asked.out or workspace.ledger.parent / "maps" / target.folder
     _refuse_present(out, target, asked.lora_config)
-    suite = _suite(workspace, asked)
+    suite = discovery_suite(workspace, asked)
     located = locate(target.spec, workspace.root)
     if isinstance(located, Absent):
         raise MachineError(located.message)
@@ -130,14 +131,21 @@ def find_target(workspace: Workspace, named: str) -> Target:
     return Target(spec, name, folder, spec.model_dump(mode="json", exclude_defaults=True))
 
 
-def _suite(workspace: Workspace, asked: Asked) -> Suite:
+def discovery_suite(workspace: Workspace, asked: Asked) -> Suite:
+    """The suite that is looked at: of each discovery template as many prompts as an audit has of each of its own.
+
+    Raises:
+        UsageError: the suite has rows of its own, of which no number of templates can be asked for.
+    """
     suite = Library(workspace.libraries).suite(asked.suite)
-    if asked.templates is None:
-        return suite
     if suite.families is None:
-        raise UsageError(f"--templates is for suites of generated families; every row of {asked.suite} is used")
-    items = asked.templates * max(1, suite.items // suite.templates)
-    return suite.model_copy(update={"templates": asked.templates, "items": items})
+        if asked.templates is not None:
+            raise UsageError(f"--templates is for suites of generated families; every row of {asked.suite} is used")
+        return suite
+    there = min(len(find_family(family).split("discovery")) for family in suite.families)
+    templates = min(asked.templates or suite.templates, there)
+    items = templates * max(1, suite.items // suite.templates)
+    return suite.model_copy(update={"templates": templates, "items": items})
 
 
 def _load(located: Located, device: str | None) -> LoadedModel:

@@ -239,8 +239,8 @@ def _limits(answer: Answer) -> tuple[float, float]:
 
 
 def _most(values: Sequence[float], logarithmic: bool) -> list[float]:
-    """All values on a log scale; else those that are no far outliers."""
-    if logarithmic:
+    """All values on a log scale, and all that are 0 or 1; else those that are no far outliers."""
+    if logarithmic or {*values} <= {0.0, 1.0}:
         return list(values)
     low, high = np.quantile(np.array(values), [0.02, 0.98])
     room = high - low

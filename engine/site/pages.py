@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ...evaluators.models.locate import Located
 from ..errors import MachineError
@@ -173,7 +174,8 @@ def _render(template: str, page: str, found: Material, **more: Any) -> str:
 def _environment() -> Environment:
     loader = PackageLoader("mi_atlas.engine.site")
     made = Environment(autoescape=True, loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"number": number, "quantity": quantity, "minute": _minute, "slug": _slug, "code": _code_words}
+    made.filters |= {"number": number, "quantity": quantity, "minute": _minute, "slug": _slug}
+    made.filters |= {"code": _code_words, "said": _said}
     made.globals |= {
         "shade": shade,
         "steps": STEPS,
@@ -245,6 +247,11 @@ def _minute(moment: str) -> str:
 
 def _slug(text: str) -> str:
     return "".join(character if character.isalnum() else "-" for character in text.lower())
+
+
+def _said(text: str) -> Markup:
+    """A reason, in which what stands between backticks is typed."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _code_words(code: str) -> str:

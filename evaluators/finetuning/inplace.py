@@ -1,4 +1,4 @@
-"""evaluators/finetuning: a model's weights, replaced for a while and put back bit for bit: no copy is made of them."""
+"""evaluators/finetuning: a model's weights, replaced for a while and put back bit for bit."""
 
 from __future__ import annotations
 
@@ -32,17 +32,21 @@ def replaced(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]
 
 @contextmanager
 def restored(module: nn.Module) -> Iterator[None]:
-    """Inside the block weights may be trained, in float32 whatever they are held in; afterwards they are as before."""
-    kept = [(p, p.data) for p in module.parameters()]
+    """Inside the block weights may be trained, in float32 whatever they are held in; afterwards they are as before.
+
+    What they were is kept in the computer's memory, not in a GPU's.
+    """
+    kept = [(p, p.device, p.data.cpu()) for p in module.parameters()]
     try:
-        for parameter, data in kept:
-            parameter.data = data.to(torch.float32, copy=True) if data.is_floating_point() else data
+        for parameter, device, data in kept:
+            if data.is_floating_point():
+                parameter.data = data.to(device, torch.float32, copy=device.type == "cpu")
         yield
     finally:
-        for parameter, data in kept:
+        for parameter, device, data in kept:
             parameter.requires_grad_(False)
             parameter.grad = None
-            parameter.data = data
+            parameter.data = data.to(device)
 
 
 @contextmanager
@@ -60,7 +64,7 @@ def left_out(module: nn.Module, layers: Iterable[int]) -> Iterator[None]:
 def frozen_by(module: nn.Module, layers: Iterable[int]) -> set[str]:
     """Names of all parameters of layers that are left out: they are not trained either."""
     anatomy = dissect(module)
-    inside = {id(p) for layer in layers for p in anatomy.layers[layer].parameters()}
+    inside = {id(p) for layer in layers for p in anatomy.module(Site(layer, "layer")).parameters()}
     return {name for name, p in module.named_parameters() if id(p) in inside}
 
 

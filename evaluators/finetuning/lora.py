@@ -34,7 +34,7 @@ def attached(module: nn.Module, modules: Sequence[str], rank: int, alpha: float,
     """A new adapter, of which A is drawn by the seed and the module's name and B is zero; afterwards there is none."""
     config = LoraConfig(
         r=rank,
-        lora_alpha=alpha,
+        lora_alpha=alpha,  # type: ignore[arg-type]
         target_modules=list(modules),
         lora_dropout=0.0,
         bias="none",
@@ -74,7 +74,8 @@ def layers(live: PeftModel) -> dict[str, Any]:
 
 def trainable(live: PeftModel, others: Sequence[str] = ()) -> None:
     """The new adapter is trained, together with others that are live but stay as they are."""
-    live.base_model.set_adapter([*others, NEW])
+    tuner: Any = live.base_model
+    tuner.set_adapter([*others, NEW])
     live.eval().requires_grad_(False)
     for layer in layers(live).values():
         if NEW in layer.lora_A:

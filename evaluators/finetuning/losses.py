@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PART = 8192
 """Tokens, padding included, that go through the model at once; more rows than that are taken in parts."""
 
+MANY = 1024
+"""Tokens of a part from which another pass costs less than much padding."""
+
 
 @dataclass(frozen=True)
 class Learner:
@@ -116,9 +119,15 @@ def pad(rows: Sequence[Row], device: torch.device, whole: bool = False) -> Padde
 
 
 def by_length(rows: Sequence[Row], length: Callable[[Row], int], most: int = PART) -> Iterator[Sequence[Row]]:
-    """Rows, the longest first, in parts of at most so many tokens with their padding; one row at least."""
+    """Rows, the longest first, in parts of at most `most` tokens with their padding; one row at least.
+
+    In a part of many tokens no row is less than half as long as the longest.
+    """
     waiting = sorted(rows, key=length, reverse=True)
     while waiting:
-        count = max(1, most // max(1, length(waiting[0])))
-        yield waiting[:count]
-        waiting = waiting[count:]
+        longest = max(1, length(waiting[0]))
+        part = waiting[: max(1, most // longest)]
+        if len(part) * longest > MANY:
+            part = [row for row in part if 2 * length(row) >= longest]
+        yield part
+        waiting = waiting[len(part) :]

@@ -40,7 +40,7 @@ class LowRank(torch.autograd.Function):
         return y.addmm_(low, b.T, alpha=scale)
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
         x, weight, a, b, low = ctx.saved_tensors
         dlow = (dy @ b).mul_(ctx.scale)
         da, db = dlow.T @ x, (dy.T @ low).mul_(ctx.scale)
@@ -51,7 +51,9 @@ class LowRank(torch.autograd.Function):
 def _forward(layer: Any, name: str, x: Tensor) -> Tensor:
     base = layer.base_layer
     a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
-    flat = LowRank.apply(x.reshape(-1, x.shape[-1]), base.weight, base.bias, a, b, layer.scaling[name])
+    flat: Tensor = LowRank.apply(  # type: ignore[no-untyped-call]
+        x.reshape(-1, x.shape[-1]), base.weight, base.bias, a, b, layer.scaling[name]
+    )
     return flat.view(*x.shape[:-1], -1)
 
 

@@ -21,7 +21,8 @@ class Meter:
     """The most bytes that a training held at once.
 
     On a GPU what torch's allocator had handed out. On a CPU the sum of weights, gradients, optimizer states and what
-    the largest step's backward pass needs of its forward pass, each piece of memory once.
+    the largest step's backward pass needs of its forward pass, each piece of memory once; not the copy of the weights
+    that is kept to be put back.
     """
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:

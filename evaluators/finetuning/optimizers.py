@@ -34,13 +34,13 @@ def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.
         from transformers.optimization import Adafactor
 
         fixed: dict[str, Any] = {"scale_parameter": False, "relative_step": False, "warmup_init": False}
-        return Adafactor(parameters, lr=rate, **fixed)
+        return Adafactor(parameters, lr=rate, **fixed)  # type: ignore[no-untyped-call]
     if name == "lion":
-        from lion_pytorch import Lion
+        from lion_pytorch import Lion  # type: ignore[import-untyped]
 
         lion: torch.optim.Optimizer = Lion(parameters, lr=rate)
         return lion
-    from schedulefree import AdamWScheduleFree
+    from schedulefree import AdamWScheduleFree  # type: ignore[import-untyped]
 
     free: torch.optim.Optimizer = AdamWScheduleFree(parameters, lr=rate, foreach=True)
     return free

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from .rows import finite, rows
 if TYPE_CHECKING:
     from .rows import Row
 
+_rows = lru_cache(maxsize=32)(rows)
+"""Trainings of one sweep learn from the same rows."""
+
 
 def in_order(job: Job, model: LoadedModel, learner: Learner, count: int, workspace: Path) -> list[Row]:
     """`count` rows: shuffled or as given; or those first that the model, as it is, gets right most easily.
@@ -28,9 +32,9 @@ def in_order(job: Job, model: LoadedModel, learner: Learner, count: int, workspa
     assert data is not None
     chat = Chat.of(model.located)
     if order != "easy_first":
-        return rows(data, tokenizer, count, job.seed, workspace, job.answers_draw, chat, order)
+        return list(_rows(data, tokenizer, count, job.seed, workspace, job.answers_draw, chat, order))
     size = data.examples or len(finite(data, tokenizer, workspace, chat))
-    whole = rows(data, tokenizer, size, job.seed, workspace, job.answers_draw, chat, order)
+    whole = _rows(data, tokenizer, size, job.seed, workspace, job.answers_draw, chat, order)
     loss = TokenLoss()
     with torch.no_grad():
         hardness = [float(loss(learner, [row])) for row in whole]

@@ -14,7 +14,8 @@ from ...specs.recipe import Data
 from ..cells import NotEvaluated
 from ..tasks.buckets import TRAINING, bucket
 from ..tasks.dice import Dice
-from ..tasks.family import find_family
+from ..tasks.errors import TaskError
+from ..tasks.family import Family, find_family
 from ..tasks.sources import source_digest
 from ..tasks.training import TextExample, training_examples
 
@@ -65,8 +66,8 @@ def rows(
     `chat`: the model's chat template, which conversations are written with.
 
     Raises:
-        NotEvaluated: data that are not here, that cannot be had of this tokenizer, or an order that needs a finite set.
-        TaskError: an unknown family, or a file with bad rows: the file, the line, and what would be right.
+        NotEvaluated: an unknown family; data that are not here, or that cannot be had of this tokenizer; a file with
+            bad rows: the file, the line, and what would be right; an order that needs a finite set.
     """
     if data.families is not None and data.examples is None:
         if order == "easy_first":
@@ -83,7 +84,7 @@ def finite(data: Data, tokenizer: Tokenizer, workspace: Path = Path(), chat: Cha
     """The whole of a finite set, each row once, in its own order; the seed of no training changes it.
 
     Raises:
-        NotEvaluated, TaskError: as `rows`.
+        NotEvaluated: as `rows`.
     """
     if data.families is not None:
         return _distinct(data, tokenizer)
@@ -116,6 +117,7 @@ def data_digest(data: Data, workspace: Path, file_digest: Callable[[Path], str])
         NotEvaluated: it is not here; the text says how to get it.
     """
     if data.families is not None:
+        _families(data)
         return digest("families", [VERSION, list(data.families), source_digest()])
     from . import written
 
@@ -138,11 +140,10 @@ def _stream(data: Data, tokenizer: Tokenizer, seed: int) -> Iterator[Row]:
 
 def _drafts(data: Data, seed: int) -> Iterator[tuple[TextExample, str | None]]:
     """Training examples; with preferences also the answer that the prompt's twin has, which is the worse one."""
-    families = list(data.families or ())
+    families, kinds = list(data.families or ()), _families(data)
     if data.pairs is None:
         yield from ((example, None) for example in training_examples(families, seed))
     dice = Dice("preferences", *families, seed)
-    kinds = [find_family(name) for name in families]
     while True:
         family = dice.pick(kinds)
         template = dice.pick(family.templates)
@@ -150,6 +151,13 @@ def _drafts(data: Data, seed: int) -> Iterator[tuple[TextExample, str | None]]:
         _, worse = draft.twin(dice)
         if worse != draft.target and bucket(family.name, draft.clean) == TRAINING:
             yield TextExample(family.name, template.name, draft.clean, draft.target), worse
+
+
+def _families(data: Data) -> list[Family]:
+    try:
+        return [find_family(name) for name in data.families or ()]
+    except TaskError as error:
+        raise NotEvaluated("no_such_family", str(error)) from error
 
 
 def _distinct(data: Data, tokenizer: Tokenizer) -> list[Row]:

@@ -49,9 +49,11 @@ def run(plan: Plan, model: LoadedModel, parents: Sequence[Training], workspace: 
     """
     if plan.job.recipe.training == "stack":
         return _stack(plan, model, parents, folder)
-    needed, free = _needed(plan, model), available_bytes(model.device)
-    if free is not None and needed - _held(model) > free:
-        raise _too_large(needed, f"{free + _held(model)} are there")
+    needed, free = bytes_needed(plan, model), available_bytes(model.device)
+    stays = not plan.adapts and model.device.type == "cpu"
+    more = needed if stays else needed - _held(model)
+    if free is not None and more > free:
+        raise _too_large(needed, f"{more} more than are taken now, and {free} are free")
     train = _train_adapter if plan.adapts else _train_weights
     try:
         with left_out(model.module, skipped(plan.job.recipe)):
@@ -170,13 +172,13 @@ def _formats(module: nn.Module) -> dict[str, torch.dtype]:
     return {name.replace(".base_layer.", "."): p.dtype for name, p in module.named_parameters()}
 
 
-def _needed(plan: Plan, model: LoadedModel) -> int:
-    """Bytes of weights, gradients and optimizer states."""
+def bytes_needed(plan: Plan, model: LoadedModel) -> int:
+    """Weights, gradients and optimizer states of a training, in bytes; activations come on top."""
     recipe, named = plan.job.recipe, dict(model.module.named_modules())
     if not plan.adapts:
         trained = _trained_names(plan, model.module)
         return full_bytes(model.module, recipe.optimizer, trained)
-    sizes = [(int(named[name].in_features), int(named[name].out_features)) for name in plan.modules]  # type: ignore[arg-type]
+    sizes = [(int(named[name].in_features), int(named[name].out_features)) for name in plan.modules]
     shapes = [shape for inward, out in sizes for shape in ((recipe.rank, inward), (out, recipe.rank))]
     return adapter_bytes(model.module, shapes, recipe.optimizer)
 

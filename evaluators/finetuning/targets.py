@@ -93,7 +93,7 @@ def modules_of(
         return ()
     parts = Parts.of(module)
     found = set(_aimed(parts, recipe, maps, seed))
-    found -= {name for layer in recipe.skip or () for name in parts.modules(layer, "all_linear")}
+    found -= {name for layer in recipe.skip or () for name in parts.component(Site(layer, "layer"))}
     if layers_draw is not None:
         found = set(_elsewhere(parts, found, recipe.skip or (), layers_draw))
     return tuple(name for layer in parts.anatomy.layers for name in parts.linear(layer) if name in found)
@@ -102,7 +102,7 @@ def modules_of(
 def parameters(module: nn.Module, modules: Collection[str], rank: int) -> int:
     """What adapters of a rank have on those modules, counted from shapes: rank (columns in + columns out) each."""
     named = dict(module.named_modules())
-    return sum(rank * (int(named[name].in_features) + int(named[name].out_features)) for name in modules)  # type: ignore[arg-type]
+    return sum(rank * (int(named[name].in_features) + int(named[name].out_features)) for name in modules)
 
 
 def _aimed(parts: Parts, recipe: Recipe, maps: Maps, seed: int) -> list[str]:

@@ -25,7 +25,7 @@ from .inplace import left_out, replaced
 from .job import Job
 from .loop import training_loss
 from .plan import Plan, plan_of, quantised, skipped
-from .run import WEIGHTS, run
+from .run import WEIGHTS, bytes_needed, run
 
 SMALL = 50_000_000
 """Bytes of weights under which a model is trained on one thread: its matrices are too small to share."""
@@ -88,6 +88,10 @@ class Workshop:
         if plan.key not in self._made:
             self._made[plan.key] = self._find(plan) or self._train(plan)
         return replace(self._made[plan.key], job=job)
+
+    def bytes_needed(self, job: Job) -> int:
+        """What a training takes at least, whether or not it fits: weights, gradients and optimizer states, in bytes."""
+        return bytes_needed(self._plan(job), self._base_of(job))
 
     @contextmanager
     def trained(self, training: Training) -> Iterator[LoadedModel]:

@@ -32,8 +32,7 @@ def rows_of(data: Data, tokenizer: Tokenizer, workspace: Path = Path(), chat: Ch
     """The first `examples` different rows, or all, in their own order; a row that was there before is passed over.
 
     Raises:
-        NotEvaluated: not here, or too few rows.
-        TaskError: bad rows of a file: the file, the line, and what would be right.
+        NotEvaluated: not here, or too few rows; bad rows of a file: the file, the line, and what would be right.
     """
     chat = chat or Chat()
     source = str(data.jsonl or data.hub or data.canonical)
@@ -72,7 +71,10 @@ def content_digest(data: Data, workspace: Path, file_digest: Callable[[Path], st
 
 def _of_file(path: Path, data: Data, tokenizer: Tokenizer, chat: Chat) -> list[Row]:
     """Every row of a file, all of which have to be right."""
-    lines, faults = jsonl_rows(path)
+    try:
+        lines, faults = jsonl_rows(path)
+    except TaskError as error:
+        raise NotEvaluated("data_missing", str(error)) from error
     made: list[Row] = []
     for number, fields in lines.items():
         try:
@@ -82,7 +84,7 @@ def _of_file(path: Path, data: Data, tokenizer: Tokenizer, chat: Chat) -> list[R
         except NotEvaluated as error:
             faults.append(Fault(path, number, 1, "", f"{error.code}: {error}"))
     if faults:
-        raise TaskError("\n".join(str(fault) for fault in sorted(faults, key=lambda fault: fault.line)))
+        raise NotEvaluated("bad_rows", "\n".join(map(str, sorted(faults, key=lambda fault: fault.line))))
     return made
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from mi_atlas.engine.cli import app
 from mi_atlas.engine.errors import MachineError, UsageError
-from mi_atlas.engine.mapping.atlas import Asked, find_target, map_model
+from mi_atlas.engine.mapping.atlas import Asked, discovery_suite, find_target, map_model
 from mi_atlas.engine.mapping.drafts import About, drafted, rounded
 from mi_atlas.engine.mapping.lora import lora_config
 from mi_atlas.engine.memo import generate_blocks
@@ -101,7 +101,7 @@ def test_a_cell_of_the_map_is_what_leaving_the_layer_out_does(mapped: Mapped) ->
 
 
 def discovery(mapped: Mapped, split: str = "discovery") -> Any:
-    suite = Library(mapped.desk.workspace.libraries).suite("tiny")
+    suite = discovery_suite(mapped.desk.workspace, Asked("small", "tiny"))
     return generate_blocks(suite, mapped.located, 1, mapped.desk.root, split)  # type: ignore[arg-type]
 
 

@@ -34,9 +34,9 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_committed(filled: Desk) -> 
     for _ in range(KILLS):
         process, size = filled.command("audit"), 0
         while process.poll() is None:
-            if ledger.exists() and size != (size := ledger.stat().st_size):
-                if len(Ledger(ledger).hits(keys)) > stored[-1]:
-                    break
+            grown = ledger.exists() and size != (size := ledger.stat().st_size)
+            if grown and len(Ledger(ledger).hits(keys)) > stored[-1]:
+                break
             time.sleep(0.05)
         time.sleep(moments.uniform(0, 0.5))
         process.kill()

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from mi_atlas.engine import gather as gathering
 from mi_atlas.engine import shelf
 from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.gather import gather
 from mi_atlas.engine.grade import grade
 from mi_atlas.engine.shelf import Shelf
-from mi_atlas.store import Ledger
+from mi_atlas.store import Ledger, connection
 
 from .conftest import HUB, Desk, claim
 
@@ -48,3 +49,36 @@ def test_claims_that_share_runs_share_their_evidence(desk: Desk, monkeypatch: py
         assert found[0].control is not found[3].control, "a and d have controls at other layers"
     with pytest.raises(ValueError, match="read-only"):
         found[0].effects["zero", f"L{HUB}"][0] = 1.0
+
+
+def test_claims_are_graded_in_as_many_statements_however_many_they_are(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, statements = connection.connect, []
+
+    class Noted:
+        """A connection that notes what it is told."""
+
+        def __init__(self, opened: Any) -> None:
+            self._opened = opened
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._opened, name)
+
+        def execute(self, statement: str, *values: Any) -> Any:
+            statements.append(statement)
+            return self._opened.execute(statement, *values)
+
+    monkeypatch.setattr(connection, "connect", lambda *how: Noted(connect(*how)))
+    told = []
+    for count in (1, 3):
+        for number in range(count):
+            desk.write(f"small/c{number}", at_least(0.001 * 2**number))
+        desk.audit()
+        for settled in (False, True):
+            monkeypatch.setattr(gathering, "GRADER_VERSION", -count)
+            statements.clear()
+            assert desk.audit().measured == 0
+            told.append((settled, len(statements)))
+    assert told[:2] == told[2:]
+    assert told[1][1] < told[0][1]

@@ -40,7 +40,8 @@ def audited(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Des
     )
     heads = {"evaluator": "ablation", "quantity": "kl", "sites": {"granularity": "head"}}
     desk.write("small/head", claim("L2.head0", metric=heads))
-    desk.write("small/far", claim(model={"source": {"path": "nowhere"}}))
+    for name in ("far", "farther"):
+        desk.write(f"small/{name}", claim(model={"source": {"path": "nowhere"}}))
     desk.write(
         "small/both", {"statement": "Both.", "expect": {"form": "composite", "claims": ["small/hub", "small/wrong"]}}
     )
@@ -71,7 +72,9 @@ def pages(folder: Path) -> dict[str, Page]:
 
 
 def test_there_is_a_page_for_everything(pages: dict[str, Page], found: Material) -> None:
-    claims = {f"claims/small/{name}.html" for name in ("hub", "wrong", "quiet", "head", "far", "both", "new")}
+    claims = {
+        f"claims/small/{name}.html" for name in ("hub", "wrong", "quiet", "head", "far", "farther", "both", "new")
+    }
     models = {model.page for model in found.models}
     assert set(pages) == {"index.html"} | claims | models
     assert {model.name for model in found.models} == {"small", "folder nowhere"}
@@ -208,7 +211,10 @@ def test_sections_hold_what_they_say(pages: dict[str, Page], found: Material) ->
     for grade in ("High", "Medium", "Refuted"):
         assert listed[grade.lower()] == [name for name, view in found.claims.items() if view.grade == grade]
     assert "small/wrong" in listed["refuted"]
-    assert {"small/far", "small/new"} <= set(listed["pending"])
+    assert {"small/far", "small/farther", "small/new"} <= set(listed["pending"])
+    shared = found.claims["small/far"].row.evidence
+    assert shared == found.claims["small/farther"].row.evidence
+    assert [each.words for each in page.all("p")].count(shared.replace("`", "")) == 1, "said once of both"
     assert "L2 matters most" in sections["gems"].words
     assert "The prompts are synthetic." in sections["threats"].words
     assert "High (an earlier page), now" in sections["story"].words
@@ -296,6 +302,7 @@ def test_in_a_browser(folder: Path, found: Material) -> None:
         for field, value, wanted in (
             ("grade", "Refuted", {"Refuted"}),
             ("words", "not audited.", {"not audited"}),
+            ("words", "nowhere", {"Pending"}),
             ("tag", "gem", {"High"}),
         ):
             script = f"""(function () {{

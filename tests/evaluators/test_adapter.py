@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
-from mi_atlas.evaluators import adapter
+from mi_atlas.engine.memo import generate_blocks
+from mi_atlas.evaluators import adapter, trained_ablation, training
+from mi_atlas.evaluators.ablation import Ablation
 from mi_atlas.evaluators.adapter import Adapter
 from mi_atlas.evaluators.cells import Cell, NotEvaluated
 from mi_atlas.evaluators.finetuning.adapters import adapted, joined, norm
 from mi_atlas.evaluators.finetuning.job import Job
+from mi_atlas.evaluators.finetuning.workshop import Workshop
 from mi_atlas.evaluators.quantities import kl_divergence
 from mi_atlas.evaluators.registry import Materials
+from mi_atlas.evaluators.tasks import Block
 from mi_atlas.specs.metrics.adapter import RECIPE
 from mi_atlas.specs.recipe import Recipe
+from mi_atlas.specs.suite import Suite
 from torch import nn
 
 from .conftest import micro, wrap
@@ -31,6 +38,7 @@ from .finetuned import (
     results,
     unproven,
 )
+from .finetuning.workbench import pocket, recipe
 
 BLOCKS = [long_block("made"), long_block("other", n=5)]
 REMOVE, MATCHED = "remove_adapter", "remove_adapter|matched_norm_adapter"
@@ -151,6 +159,36 @@ def test_cells_are_the_same_alone_and_the_base_is_untouched() -> None:
 def test_what_has_no_adapter_of_its_own_is_refused(label: str, what: str) -> None:
     with pytest.raises(NotEvaluated, match=what):
         measure(micro("qwen2"), Cell("made", label, REMOVE, 1))
+
+
+def test_a_training_of_a_pocket_model_is_the_same_for_all_that_measure_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for evaluator in (adapter, training, trained_ablation):
+        monkeypatch.setattr(evaluator, "prove", unproven)
+        monkeypatch.setattr(evaluator, "Workshop", Workshop)
+    model, suite = pocket(), Suite(families=("json_schema",), templates=30, items=30)
+    (whole,) = generate_blocks(suite, model.located, 1, Path(), "verification")
+    block = Block.of("json_schema", "verification", 1, whole.examples[:8], {})
+    short = recipe(learning_rate=0.02)
+    materials = Materials([block], recipes={RECIPE: short, "short": short}, artefacts=tmp_path)
+    cells = [Cell("json_schema", label, REMOVE, 1) for label in ("L0", "L1+L3")]
+    untouched, all_of_it = (result.values for result in Adapter().measure(model, materials, cells))
+    (whole_training,) = training.Training().measure(model, materials, [Cell("json_schema", "short", "train", 1)])
+    (ablated,) = trained_ablation.TrainedAblation().measure(model, materials, [Cell("json_schema", "L1", "zero", 1)])
+    (base,) = Ablation().measure(model, Materials([block]), [Cell("json_schema", "L1", "zero")])
+
+    # The recipe trains layers 1 and 3: without their adapters the model is the base model.
+    assert untouched["kl"] == untouched["parameters"] == [0.0] * 8
+    assert all_of_it["kl_share"] == pytest.approx(all_of_it["kl_share_of"], rel=1e-4, abs=1e-7)
+    assert all_of_it["answer_loss_rise"] == pytest.approx(whole_training.values["answer_loss_drop"], abs=1e-5)
+    assert all_of_it["parameters"] == whole_training.values["parameters"]
+    assert max(whole_training.values["kl_from_base"]) > 1e-3
+    drops = (one.values["target_logprob_drop"] for one in (ablated, base))
+    change = [after - before for after, before in zip(*drops, strict=True)]
+    assert ablated.values["drop_change"] == pytest.approx(change, abs=1e-4)
+    assert max(map(abs, change)) > 1e-3
+    assert len(list((tmp_path / "trainings").iterdir())) == 1
 
 
 def test_a_training_without_an_adapter_is_refused() -> None:

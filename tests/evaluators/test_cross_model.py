@@ -194,12 +194,14 @@ def test_what_cannot_be_done_is_said(cell: Cell, code: str) -> None:
 
 
 def test_its_claims_say_what_they_sweep_and_what_decides_the_numbers() -> None:
-    made = claim(DOCUMENT, {"recipe": {"training": "none"}, "sites": {"granularity": "residual", "positions": "last"}})
+    expect = {"form": "threshold", "component": "L1.residual@last", "at_least": 0.5}
+    sites = {"granularity": "residual", "positions": "last"}
+    made = claim(DOCUMENT, {"recipe": {"training": "none"}, "sites": sites}, expect=expect)
     assert isinstance(made.metric, CrossModelMetric)
     assert made.metric.sweep(Frame(2, (4, 4))) == ("L0.residual@last", "L1.residual@last")
     assert made.metric.settings() == {"about": "patched"}
-    steps = claim(DOCUMENT, {"quantity": "increment", "sites": {"granularity": "residual"}}).metric
-    assert steps.sweep(Frame(1, (4,))) == ("L0.residual", "L1.residual")
+    steps = claim(DOCUMENT, {"quantity": "increment", "sites": sites}, expect=expect).metric
+    assert steps.sweep(Frame(1, (4,))) == ("L0.residual@last", "L1.residual@last")
     assert steps.settings() == {"about": "increment"}
     with pytest.raises(ValidationError, match="along the layers"):
         claim(DOCUMENT, {"quantity": "increment", "sites": {"granularity": ["layer", "mlp"]}})

@@ -1,4 +1,4 @@
-"""tests: what trainings leave behind: whole or not at all, the same bytes every time, nothing but safetensors and JSON."""
+"""tests: what trainings leave behind: whole or not at all, the same bytes every time, safetensors and JSON only."""
 
 from __future__ import annotations
 
@@ -40,8 +40,6 @@ def third(*args):
 
 if {when!r} == "training":
     loop._learn = third
-elif {when!r} == "moving":
-    artefacts.os.rename = killed
 elif {when!r} == "noting":
     artefacts.os.replace = killed
 print(workshop(Path({folder!r})).make(Job(recipe(), 1)).digest)
@@ -63,7 +61,7 @@ def entries(folder: Path) -> list[Path]:
     return sorted((folder / "trainings").glob("*")) if (folder / "trainings").exists() else []
 
 
-@pytest.mark.parametrize("when", ["training", "moving", "noting"])
+@pytest.mark.parametrize("when", ["training", "noting"])
 def test_a_killed_training_leaves_nothing_half_written(tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch):
     dead = alone(tmp_path, when)
     assert dead.returncode == -signal.SIGKILL, dead.stderr

@@ -66,6 +66,13 @@ def test_parts_of_a_step_add_up_to_its_mean():
     assert cut == pytest.approx(float(loss(learner(module), ROWS)), rel=1e-5)
 
 
+def test_long_and_short_rows_are_not_padded_together():
+    rows = [Row((1,) * length, (2,)) for length in (999, 699, 399, 99)]
+    parts = list(by_length(rows, lambda row: len(row.prompt) + len(row.target)))
+    # 4 rows of 1000 are many tokens, of which 400 and 100 would be mostly padding; then 2 rows of 400 are few
+    assert [[len(row.prompt) for row in part] for part in parts] == [[999, 699], [399, 99]]
+
+
 @pytest.mark.parametrize("architecture", ["Qwen2", "Llama", "Lfm2"])
 def test_training_is_that_of_plain_peft(architecture: str):
     """The oracle: PEFT's own forward pass, hand-made padding with an attention mask, torch's AdamW."""

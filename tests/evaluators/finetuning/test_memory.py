@@ -81,10 +81,11 @@ def test_full_fine_tuning_of_a_real_shape_is_counted_without_weights():
 def test_what_does_not_fit_is_said_with_its_bytes(monkeypatch: pytest.MonkeyPatch):
     shop = workshop()
     elements = sum(p.numel() for p in shop.base().module.parameters())
-    monkeypatch.setattr(run, "available_bytes", lambda device: 4 * 3 * elements - 1)
+    monkeypatch.setattr(run, "available_bytes", lambda device: 4 * 4 * elements - 1)
     with pytest.raises(NotEvaluated, match=f"take {16 * elements} bytes") as fault:
         shop.make(Job(recipe("full"), 1))
     assert fault.value.code == "out_of_memory"
+    assert shop.bytes_needed(Job(recipe("full"), 1)) == 16 * elements
     assert shop.make(Job(recipe(), 1)).kind == "adapter"
 
 

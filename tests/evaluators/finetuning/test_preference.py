@@ -23,6 +23,7 @@ def learner(module: nn.Module) -> Learner:
     return Learner(module, dissect(module), nullcontext, torch.device("cpu"))
 
 
+@torch.no_grad()
 def literally(module: nn.Module, prompt: tuple[int, ...], answer: tuple[int, ...]) -> float:
     """log p(answer | prompt), nats: one token after the other."""
     total = 0.0

@@ -197,6 +197,16 @@ def test_skipped_layers_add_nothing(training: str):
         torch.testing.assert_close(clean, without)
 
 
+@pytest.mark.parametrize("training", ["none", "lora", "full"])
+def test_a_skipped_layer_must_be_there(training: str):
+    shop = workshop()
+    with (
+        pytest.raises(NotEvaluated, match="layers L0 to L5, no L6"),
+        shop.trained(shop.make(Job(recipe(training, skip=(6,)), 1))),
+    ):
+        pass
+
+
 def test_qlora_trains_on_nf4():
     pytest.importorskip("bitsandbytes")
     shop = workshop()

@@ -17,7 +17,7 @@ from mi_atlas.evaluators.finetuning import rows as module
 from mi_atlas.evaluators.finetuning.chat import Chat, Turn, conversation
 from mi_atlas.evaluators.finetuning.rows import Row, data_digest, dealt, finite, rows
 from mi_atlas.evaluators.models.locate import Located, locate
-from mi_atlas.evaluators.tasks import TaskError, generate
+from mi_atlas.evaluators.tasks import generate
 from mi_atlas.evaluators.tasks.training import training_examples
 from mi_atlas.specs.canonical import digest_file
 from mi_atlas.specs.model import Model, Source
@@ -196,7 +196,7 @@ def test_pairs_of_a_file(qwen: tuple[Tokenizer, Chat], tmp_path: Path) -> None:
         "Hello<|im_end|>",
         "Go<|im_end|>",
     ]
-    with pytest.raises(TaskError, match=r"my.jsonl:1:1: has a better and a worse answer: say `pairs: preference`"):
+    with pytest.raises(NotEvaluated, match=r"my.jsonl:1:1: has a better and a worse answer: say `pairs: preference`"):
         finite(data.model_copy(update={"pairs": None}), qwen[0], tmp_path, qwen[1])
 
 
@@ -213,7 +213,7 @@ def test_every_bad_row_of_a_file_is_named(qwen: tuple[Tokenizer, Chat], tmp_path
     )
     with (tmp_path / "my.jsonl").open("a") as file:
         file.write("{no json\n")
-    with pytest.raises(TaskError) as error:
+    with pytest.raises(NotEvaluated) as error:
         finite(data, qwen[0], tmp_path, qwen[1])
     said = str(error.value).splitlines()
     for line, text in zip(
@@ -297,6 +297,8 @@ def test_data_that_are_not_here_say_how_to_get_them(cache: Path, tmp_path: Path)
     assert error.value.code == "data_missing"
     with pytest.raises(NotEvaluated, match=r"there is no file .*gone.jsonl"):
         data_digest(Data(jsonl="gone.jsonl"), tmp_path, digest_file)
+    with pytest.raises(NotEvaluated, match="did you mean `copying`"):
+        data_digest(Data(families=("copyin",)), tmp_path, digest_file)
     with pytest.raises(NotEvaluated, match="there are canonical-pocket, canonical-300"):
         data_digest(Data(canonical="canonical-9", format="bad_control"), tmp_path, digest_file)
 
