@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..store import utc_now
+from ..store import alone, utc_now
 from .errors import MachineError
 
 VERSION = 1
@@ -90,6 +90,17 @@ class Registrations:
         seen = [e for e in entry["looks"][:index] if e["bound"] == look["bound"] or e["at"] <= registered]
         return Standing(len(seen) + 1, all(registered <= self.measured[item] for item in look["data"]))
 
+    def merge(self, other: Registrations) -> None:
+        """Take what another audit has written down meanwhile: the earliest date of each fact, every look once."""
+        for estimand, theirs in other.estimands.items():
+            own = self.estimands.setdefault(estimand, {"claim": theirs["claim"], "registered": {}, "looks": []})
+            own["registered"] = _earliest(own["registered"], theirs["registered"])
+            looks: dict[tuple[Any, ...], dict[str, Any]] = {}
+            for look in sorted([*own["looks"], *theirs["looks"]], key=lambda look: str(look["at"])):
+                looks.setdefault((look["bound"], look["draw"], *look["data"]), look)
+            own["looks"] = list(looks.values())
+        self.measured = _earliest(self.measured, other.measured)
+
     def text(self) -> str:
         """The file's content: sorted, one line a fact, so that version control shows what changed."""
         document = {"version": VERSION, "estimands": self.estimands, "measured": self.measured}
@@ -102,6 +113,10 @@ def _index(entry: dict[str, Any], bound: str, items: list[str], draw: int) -> in
         if look["bound"] == bound and look["draw"] == draw and look["data"] == items:
             return index
     return None
+
+
+def _earliest(own: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
+    return theirs | {name: min(at, theirs.get(name, at)) for name, at in own.items()}
 
 
 def load_registrations(path: Path, shipped: Path | None = None) -> Registrations:
@@ -128,6 +143,8 @@ def load_registrations(path: Path, shipped: Path | None = None) -> Registrations
 def save_registrations(registrations: Registrations, path: Path) -> None:
     """Write the file whole or not at all; nothing is written where nothing changed.
 
+    What other audits, on other ledgers, have written to it meanwhile stays in it.
+
     Raises:
         MachineError: the folder cannot be written.
     """
@@ -135,9 +152,11 @@ def save_registrations(registrations: Registrations, path: Path) -> None:
         return
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(registrations.text(), encoding="utf-8")
-        temporary.replace(path)
+        with alone(path):
+            if path.exists():
+                registrations.merge(load_registrations(path))
+            temporary.write_text(registrations.text(), encoding="utf-8")
+            temporary.replace(path)
     except OSError as error:
         raise MachineError(f"{path}: cannot be written ({error}); no claim was graded on new data") from error
     registrations.changed = False

@@ -214,7 +214,7 @@ class Resolver:
         """Those of estimand and bound."""
         if id(claim) not in self._hashes:
             specs = self.specs(claim)
-            measured = (*map(id, specs), claim.model_dump_json(exclude=_NOT_MEASURED))
+            measured = (*map(id, specs), *_measured(claim))
             if measured not in self._estimands:
                 self._estimands[measured] = claim.estimand_hash(*specs)
             self._hashes[id(claim)] = claim, self._estimands[measured], claim.bound_hash
@@ -344,6 +344,14 @@ class Resolver:
         if id(model) not in self._located:
             self._located[id(model)] = model, locate(model, self._workspace, self._memo.file_digest)
         return self._located[id(model)][1]
+
+
+def _measured(claim: MeasuredClaim) -> Iterator[str]:
+    """All of a claim but prose and what the estimate is held against."""
+    for name, value in claim:
+        if name not in _NOT_MEASURED:
+            for part in value if isinstance(value, tuple) else (value,):
+                yield part if isinstance(part, str) else part.model_dump_json()
 
 
 def _beside(metric: Metric | None) -> tuple[Mapping[str, str | Model], Mapping[str, Recipe]]:

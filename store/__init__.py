@@ -2,7 +2,7 @@
 
 from .errors import LedgerBusy, LedgerCorrupt, LedgerError, LedgerFull, LedgerReadOnly, LedgerTooNew, LedgerWrongKind
 from .ledger import Ledger
-from .lock import audit_lock
+from .lock import alone, audit_lock
 from .misses import Difference
 from .recorded import ImportedValue
 from .rows import AuditInfo, FailedAttempt, FinishedRun, RecordedVerdict, RunInfo, VerdictRow, utc_now
@@ -24,6 +24,7 @@ __all__ = [
     "RecordedVerdict",
     "RunInfo",
     "VerdictRow",
+    "alone",
     "audit_lock",
     "utc_now",
 ]

@@ -1,4 +1,4 @@
-"""store: only one audit executes runs on a ledger at a time; this is what the second one waits at."""
+"""store: only one audit executes runs on a ledger at a time; this is what the second one waits at. Other locks."""
 
 from __future__ import annotations
 
@@ -44,6 +44,16 @@ def audit_lock(path: Path, on_wait: Callable[[str], None] | None = None, patienc
     finally:
         sidecar.unlink(missing_ok=True)
         lock.release()
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the right to read a small file and write it anew; others wait for it."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.guard"), poll_interval=0.01):
+        yield
 
 
 def write_holder(sidecar: Path) -> None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
+"""What torch says on a CPU, in an error of no kind of its own."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -58,8 +61,10 @@ def run(plan: Plan, model: LoadedModel, parents: Sequence[Training], workspace: 
     try:
         with left_out(model.module, skipped(plan.job.recipe)):
             return train(plan, model, parents[0] if parents else None, workspace, folder)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _too_large(needed, "activations come on top, and there was no memory for them") from error
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or NO_MEMORY in str(error):
+            raise _too_large(needed, "activations come on top, and there was no memory for them") from error
+        raise
 
 
 def _stack(plan: Plan, model: LoadedModel, parents: Sequence[Training], folder: Path) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from torch import Tensor
 from ..anatomy import Anatomy
 from ..cells import NotEvaluated
 from ..models.load import LoadedModel, load
+from ..pocket.compiled import shifted_convolutions
 from ..pocket.train import one_thread
 from ..registry import Materials
 from . import lora
@@ -123,7 +124,11 @@ class Workshop:
             located = self._model.located
             spec = spec.model_copy(update={"quantization": "nf4"})
             held = replace(located, spec=spec, parts={**located.parts, "quantization": "nf4"})
-            self._nf4 = replace(load(held, self._model.device), proven=self._model.proven)
+            try:
+                self._nf4 = replace(load(held, self._model.device), proven=self._model.proven)
+            except (RuntimeError, ValueError) as error:
+                text = f"bitsandbytes {self._model.device.type} gives no NF4 copy of this model: {error}"
+                raise NotEvaluated("no_nf4", text.splitlines()[0]) from error
         return self._nf4
 
     def _find(self, plan: Plan) -> Training | None:
@@ -135,11 +140,10 @@ class Workshop:
     def _train(self, plan: Plan) -> Training:
         parents = [self.make(parent) for parent in plan.parents]
         model = self._base_of(plan.job)
-        small = sum(p.numel() * p.element_size() for p in model.module.parameters()) < SMALL
         with self._artefacts.alone(plan.key) as aside:
             if (made := self._find(plan)) is not None:
                 return made
-            with one_thread() if small and model.device.type == "cpu" else nullcontext(), torch.enable_grad():
+            with _kernels(model), torch.enable_grad():
                 start = time.perf_counter()
                 result = run(plan, model, parents, self._materials.workspace, aside)
             record = {
@@ -155,6 +159,18 @@ class Workshop:
         if found is None:
             raise NotEvaluated("run_failed", "what a training wrote was gone before it could be read")
         return found
+
+
+@contextmanager
+def _kernels(model: LoadedModel) -> Iterator[None]:
+    """On a CPU: one thread for a small model, and short convolutions whose gradient costs a tenth of the library's."""
+    with ExitStack() as stack:
+        if model.device.type == "cpu":
+            if sum(p.numel() * p.element_size() for p in model.module.parameters()) < SMALL:
+                stack.enter_context(one_thread())
+            if model.located.architecture.startswith("Lfm2"):
+                stack.enter_context(shifted_convolutions())
+        yield
 
 
 def weights_of(training: Training) -> Mapping[str, Tensor]:

@@ -31,7 +31,7 @@ def compiler() -> str:
 @contextmanager
 def compiled(module: nn.Module) -> Iterator[None]:
     """Inside the block the layers of a model run compiled, for any length of prompt."""
-    with _shifted_convolutions():
+    with shifted_convolutions():
         for layer in module.model.layers:  # type: ignore[union-attr]
             layer.compile(dynamic=True)
         try:
@@ -42,7 +42,7 @@ def compiled(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _shifted_convolutions() -> Iterator[None]:
+def shifted_convolutions() -> Iterator[None]:
     """Lfm2's short convolution as a sum of shifted products, whose gradient costs a tenth of the library's."""
     from transformers.models.lfm2 import modeling_lfm2 as library
 

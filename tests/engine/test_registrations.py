@@ -112,6 +112,27 @@ def test_the_file_survives_a_round_trip_and_is_sorted(tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == before
 
 
+def test_two_audits_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    path, first = tmp_path / "registrations.lock", Registrations()
+    first.register("a/b", "shared", "bound")
+    save_registrations(first, path)
+    second = load_registrations(path)
+    first.look("shared", "bound", ["early"], 1, "2026-01-01")
+    first.register("a/c", "only first", "bound")
+    second.look("shared", "bound", ["early"], 1, "2026-01-02")
+    second.look("shared", "bound", ["late"], 2, "2026-01-03")
+    save_registrations(first, path)
+    save_registrations(second, path)
+    both = load_registrations(path)
+    assert both.is_registered("only first", "bound")
+    assert [look["data"] for look in both.estimands["shared"]["looks"]] == [["early"], ["late"]]
+    assert both.measured == {"early": "2026-01-01", "late": "2026-01-03"}
+    before = both.text()
+    both.merge(first)
+    both.merge(second)
+    assert both.text() == before
+
+
 def test_the_shipped_file_is_the_start_where_there_is_no_own(tmp_path: Path) -> None:
     shipped, book = tmp_path / "shipped.lock", Registrations()
     book.register("a/b", "estimand", "bound")

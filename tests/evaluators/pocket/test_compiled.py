@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from mi_atlas.evaluators.pocket.batches import Part
-from mi_atlas.evaluators.pocket.compiled import EAGER, _shifted_convolutions, compiled, compiler
+from mi_atlas.evaluators.pocket.compiled import EAGER, compiled, compiler, shifted_convolutions
 from mi_atlas.evaluators.pocket.recipe import find_recipe
 from mi_atlas.evaluators.pocket.train import LONG, answer_loss, initial, made_by
 from torch import Tensor, nn
@@ -48,7 +48,7 @@ def test_the_convolution_as_shifted_sums_is_the_library_s() -> None:
     generator = torch.Generator().manual_seed(0)
     signal, weight, bias = (torch.randn(*size, generator=generator) for size in ((2, 5, 9), (5, 3), (5,)))
     for given in (bias, None):
-        with _shifted_convolutions():
+        with shifted_convolutions():
             shifted = library.causal_conv1d_fn(signal, weight, given)
         assert torch.allclose(shifted, own(signal, weight, given), atol=1e-6)
     assert library.causal_conv1d_fn is own
