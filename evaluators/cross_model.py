@@ -8,8 +8,9 @@ With p the log-probability of the target's first token at the answer position, n
                 as a share of p(trained) - p(base): a ratio of means over examples
     increment   p(patched) - p(patched before), where the component adds a step (trained_into_base), or the same taken
                 away: of a stream both are patched at that stream alone, here and where it enters the layer before; of
-                anything else at all components like it up to this one, with it and without. The step before the first
-                is the unpatched run, so that the increments of all layers add up to p(trained) - p(base)
+                anything else at all components like it up to this one, with it and without; of whole layers that is
+                the streams behind this one and before it. The step before the first is the unpatched run, so that the
+                increments of all layers add up to p(trained) - p(base)
     kl          KL(unpatched || patched) of the run that is patched, nats
 
 The stream behind the last layer is the other run's: its recovery is 1 by construction, and refused; its increment is
@@ -184,6 +185,8 @@ class Pair:
         if not self._steps:
             return [component.sites]
         (site,) = component.sites
+        if site.granularity == "layer" and component.positions is None:
+            site = Site(site.layer + 1, "residual")
         every = replay.anatomy.sites((site.granularity,))
         number = every.index(site)
         steps = [every[: number + 1], every[:number]]
