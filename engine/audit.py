@@ -27,9 +27,10 @@ from .gather import evidence_digest, missing_arms
 from .grade import Verdict, grade, grade_composite, pending
 from .measure import Failure, Place
 from .memo import Memo
+from .needs import Resolved
 from .plan import GroupStep, Plan, make_plan
 from .registrations import Registrations, Standing, load_registrations, save_registrations
-from .resolve import Resolved, Resolver
+from .resolve import Resolver
 from .select import Selection, load, select
 from .shelf import Shelf
 from .workspace import Workspace

@@ -18,8 +18,8 @@ from .grade import GRADER_VERSION
 if TYPE_CHECKING:
     from ..specs.claim import MeasuredClaim
     from .findings import Found
+    from .needs import Resolved
     from .registrations import Standing
-    from .resolve import Resolved
 
 KIND = "basis"
 """Under which the ledger remembers them."""

@@ -16,7 +16,7 @@ from .measure import Event, Failure, Lost, Place, cores, is_small, measure
 from .plan import GroupStep, Plan
 
 if TYPE_CHECKING:
-    from .resolve import Run
+    from .needs import Run
 
 COMMIT_EVERY_S = 0.5
 

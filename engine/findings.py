@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 
 from ..specs.canonical import digest
 from .grade import Condition, Verdict
+from .needs import Resolved
 from .registrations import Standing
-from .resolve import Resolved, Resolver
+from .resolve import Resolver
 from .twins import Twin, twins_of
 
 HOLDS = ("High", "Medium")

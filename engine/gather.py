@@ -15,8 +15,8 @@ from .grade import GRADER_VERSION
 from .grade.evidence import Absent, Evidence
 from .grade.forms import find_form
 from .measure import Failure
+from .needs import Address, Resolved
 from .registrations import Standing
-from .resolve import Address, Resolved
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,7 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
         role: {} for role in ("effect", "control", "clean", "positive_control", "denominator", "companion")
     }
     names = find_form(resolved.claim.expect.form).companions(resolved.claim)
+    absent = {**absent, **_not_given(resolved, values, absent)}
     counts, left_out = _counting(resolved, values, absent)
     for address, keys in resolved.series.items():
         if address.arm in absent:
@@ -101,6 +102,18 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
         marks=_marks(resolved, values, absent),
         left_out=left_out,
     )
+
+
+def _not_given(
+    resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]]
+) -> dict[str, tuple[str, str]]:
+    """Arms of which some run gives other quantities than the claim's, as a model that was not trained has no loss."""
+    found: dict[str, tuple[str, str]] = {}
+    for address, keys in resolved.series.items():
+        quantity = _quantity(resolved, address)
+        if address.arm not in absent and any(quantity not in values[key] for key in keys):
+            found[address.arm] = "not_given", f"there is no {quantity} of {address.site} under {address.intervention}"
+    return found
 
 
 def _counting(

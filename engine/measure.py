@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..evaluators.models.locate import Located
     from ..evaluators.tasks.example import Block, Split
     from .memo import BlockInfo
+    from .needs import Group
     from .plan import GroupStep
-    from .resolve import Group
 
 DONOR = "donor"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .resolve import Group, Resolved, Run
+from .needs import Group, Resolved, Run
 
 if TYPE_CHECKING:
     from ..evaluators.cells import Cell

@@ -10,8 +10,8 @@ from ..store import Ledger
 from .gather import gather
 from .grade.evidence import Evidence
 from .grade.forms import find_form
+from .needs import Resolved
 from .registrations import Standing
-from .resolve import Resolved
 
 if TYPE_CHECKING:
     import numpy as np

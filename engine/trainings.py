@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .memo import BlockInfo
-    from .resolve import Run
+    from .needs import Run
 
     Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
 

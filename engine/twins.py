@@ -23,7 +23,7 @@ from ..specs.interventions import Intervention, word
 from ..specs.sites import Component, Site, parse_component
 from .controls import elsewhere
 from .grade.forms import find_form
-from .resolve import Resolved
+from .needs import Resolved
 
 UNTRAINED, SHUFFLE = 0, 0
 """Seeds of a twin's random weights and of its shuffled labels."""

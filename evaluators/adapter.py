@@ -24,7 +24,7 @@ from itertools import groupby
 
 from ..specs.metrics.adapter import RECIPE
 from .cells import OF, Cell, CellResult, NotEvaluated, Values, attempt, by_family, grouped, together
-from .finetuning.adapters import Adapted, adapted, joined, norm, removed, size
+from .finetuning.adapters import Adapted, adapted, joined, norm, quick, removed, size
 from .finetuning.job import SHUFFLED, job_of
 from .finetuning.scores import Base, Scores, kl, score
 from .finetuning.workshop import Workshop
@@ -75,7 +75,7 @@ class Bench:
         for cell in cells:
             self.base(cell.family)
         found: list[Values | NotEvaluated] = []
-        with self.workshop.trained(training) as trained:
+        with self.workshop.trained(training) as trained, quick(trained.module):
             for family, mine in groupby(cells, lambda cell: cell.family):
                 whole = score(trained, self.blocks[family].examples)
                 found += [attempt(self._of_cell, cell, trained, whole) for cell in mine]

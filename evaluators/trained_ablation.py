@@ -19,6 +19,7 @@ from ..specs.metrics.training import SEEDS
 from ..specs.recipe import Recipe
 from . import ablation
 from .cells import Cell, CellResult, NotEvaluated, Values, attempt, by_family, grouped, together
+from .finetuning.adapters import quick
 from .finetuning.job import SHUFFLED, Job, job_of
 from .finetuning.workshop import Workshop
 from .models.load import LoadedModel
@@ -72,7 +73,7 @@ class Bench:
         if missing:
             base = _ablated(self.workshop.base(), self.blocks, list(missing))
             self._drops |= {one: values[DROP] for one, values in base.items()}
-        with self.workshop.trained(training) as trained:
+        with self.workshop.trained(training) as trained, quick(trained.module):
             prove(as_trained(trained, training), self.blocks[0].examples[:4], ablation.kinds_of(cells))
             found = _ablated(trained, self.blocks, list(dict.fromkeys(plain.values())))
         return {cell: _with_change(found[one], self._drops[one]) for cell, one in plain.items()}

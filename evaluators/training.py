@@ -32,7 +32,7 @@ from ..specs.recipe import Recipe
 from . import ablation
 from .attribution import spearman
 from .cells import Cell, CellResult, NotEvaluated, Values, attempt, grouped, together
-from .finetuning.adapters import merged
+from .finetuning.adapters import merged, quick
 from .finetuning.job import RANDOM_LAYERS, SHUFFLED, Job, job_of
 from .finetuning.scores import Base, Scores, kl, score
 from .finetuning.workshop import Training as Trained
@@ -123,7 +123,9 @@ class Bench:
 
     def _of_cell(self, cell: Cell, training: Trained, trained: LoadedModel) -> dict[str, list[float]]:
         examples = self.blocks[cell.family].examples
-        before, after = self.base(cell.family), score(trained, examples)
+        before = self.base(cell.family)
+        with quick(trained.module):
+            after = score(trained, examples)
         each = {
             "exact_match": after.exact,
             "exact_match_gain": after.exact - before.exact,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ...store import RecordedVerdict, RunInfo
     from ..audit import Audit
-    from ..resolve import Resolved
+    from ..needs import Resolved
 
     Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
 

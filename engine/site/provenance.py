@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...store import RecordedVerdict, RunInfo
     from ..audit import Audit
     from ..history import Histories
-    from ..resolve import Resolved
+    from ..needs import Resolved
 
 
 class Fact(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -21,7 +21,8 @@ from ...specs.canonical import digest
 from ...specs.sites import Site, parse_component
 from ..anatomy import Anatomy, dissect
 from ..cells import NotEvaluated
-from .lora import layers
+from .lora import NEW, layers
+from .lowrank import fast
 
 Adapted = Mapping[str, LoraLayer]
 """The modules of a component that have an adapter, by their names in the base model."""
@@ -50,6 +51,11 @@ def size(parts: Adapted) -> int:
     """Numbers that were trained in some modules."""
     pairs = (pair for layer in parts.values() for pair in _pairs(layer))
     return sum(part.weight.numel() for pair in pairs for part in pair[1:])
+
+
+def quick(module: nn.Module) -> AbstractContextManager[None]:
+    """Inside the block the adapter that is live, if one is, takes fewer kernels; it must not be merged there."""
+    return fast(layers(module).values(), NEW) if isinstance(module, PeftModel) else nullcontext()
 
 
 @contextmanager

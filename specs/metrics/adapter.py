@@ -23,6 +23,12 @@ RECIPE = "recipe"
 """The condition under which an evaluator finds the one recipe of a metric."""
 
 
+def _one(recipe: Recipe) -> Recipe:
+    if recipe.sweep:
+        raise ValueError(f"recipe is one, not the sweep of {', '.join(recipe.sweep)}")
+    return recipe
+
+
 class TrainedMetric(Metric):
     """A metric of a model that is trained first, by one recipe, with several seeds."""
 
@@ -33,8 +39,8 @@ class TrainedMetric(Metric):
 
     @model_validator(mode="after")
     def _one_recipe(self) -> TrainedMetric:
-        if isinstance(self.recipe, Recipe) and self.recipe.sweep:
-            raise ValueError(f"recipe is one, not the sweep of {', '.join(self.recipe.sweep)}")
+        if isinstance(self.recipe, Recipe):
+            _one(self.recipe)
         return self
 
     @property
@@ -42,7 +48,7 @@ class TrainedMetric(Metric):
         """The recipe."""
         if isinstance(self.recipe, str):
             raise ValueError(f"metric {self.evaluator} names a recipe that was not put in its place")
-        return {RECIPE: self._one_recipe().recipe}
+        return {RECIPE: _one(self.recipe)}
 
     @property
     def repeated(self) -> Repeated | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from mi_atlas.engine.memo import Memo
-from mi_atlas.engine.resolve import Resolved, Resolver
+from mi_atlas.engine.needs import Resolved
+from mi_atlas.engine.resolve import Resolver
 from mi_atlas.engine.select import load
 from mi_atlas.specs.claim import ClaimAdapter
 from pydantic import ValidationError

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from mi_atlas.engine.controls import CheckRun, Effect, control_runs, elsewhere, positive_run
 from mi_atlas.engine.memo import Memo
-from mi_atlas.engine.resolve import Resolved, Resolver
+from mi_atlas.engine.needs import Resolved
+from mi_atlas.engine.resolve import Resolver
 from mi_atlas.engine.select import load
 from mi_atlas.evaluators.cells import NotEvaluated
 from mi_atlas.specs.controls import ResampleAllLayers, SkipAllLayers, WrongLayer

@@ -10,9 +10,10 @@ import pytest
 from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.controls import dealt_anew
 from mi_atlas.engine.memo import Memo
+from mi_atlas.engine.needs import Resolved
 from mi_atlas.engine.plan import training_of
 from mi_atlas.engine.pool import pieces
-from mi_atlas.engine.resolve import Resolved, Resolver
+from mi_atlas.engine.resolve import Resolver
 from mi_atlas.engine.select import load
 from mi_atlas.evaluators.finetuning.job import atlas_name
 from mi_atlas.specs.recipe import AtlasTargets

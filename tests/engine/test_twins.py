@@ -13,8 +13,9 @@ from mi_atlas.engine.accepted import acceptance, save_accepted
 from mi_atlas.engine.execute import execute
 from mi_atlas.engine.measure import Place
 from mi_atlas.engine.memo import Memo
+from mi_atlas.engine.needs import Resolved
 from mi_atlas.engine.plan import make_plan
-from mi_atlas.engine.resolve import Resolved, Resolver
+from mi_atlas.engine.resolve import Resolver
 from mi_atlas.engine.select import load
 from mi_atlas.engine.twins import Twin, twins_of
 from mi_atlas.store import Ledger

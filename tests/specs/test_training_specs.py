@@ -54,7 +54,10 @@ def test_settings_hold_what_decides_the_numbers_and_not_the_quantity() -> None:
     assert one.settings() == other.settings()
     assert TrainingMetric.model_validate(TRAINING | {"seeds": 20}).settings() == one.settings()
     ranked = TrainingMetric.model_validate(TRAINING | {"recipes": {"lora": LORA | {"rank": 4}}})
-    assert ranked.settings() != one.settings()
+    assert ranked.settings() == one.settings()
+    assert ranked.trainings != one.trainings
+    rewarded = TrainingMetric.model_validate(TRAINING | {"quantity": "reward"})
+    assert rewarded.settings() == one.settings() | {"also": "reward"}
 
 
 def test_parameters_are_counted_exactly_and_other_sizes_are_refused() -> None:
