@@ -104,9 +104,7 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
     )
 
 
-def _not_given(
-    resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]]
-) -> dict[str, tuple[str, str]]:
+def _not_given(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     """Arms of which some run gives other quantities than the claim's, as a model that was not trained has no loss."""
     found: dict[str, tuple[str, str]] = {}
     for address, keys in resolved.series.items():
