@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from math import comb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..specs.canonical import digest
 from ..specs.interventions import label, word
 from ..specs.kinds import load_plugins
+from ..specs.metrics.base import turn
 from ..specs.sites import ALL_LAYERS, Component, Site, parse_component
 from .grade.evidence import intervention_label
 from .grade.forms import find_form
@@ -134,16 +136,16 @@ def dealt_anew(
 
     own, repeated = claim.counterfactual, claim.metric.repeated
     drawn: dict[tuple[str, str, int], Floats] = {}
-    for ref in find_form(claim.expect.form).controls(claim, tuple(sweep)):
-        for draw in range(claim.control.draws):
-            seed = 1 + draw % repeated.least if repeated else getattr(own, "seed", 0)
-            name = label(ref.intervention or word(own), seed)
-            dealt = {site: values for (intervention, site), values in effects.items() if intervention == name}
-            values = np.stack(list(dealt.values()))
-            dice = np.random.default_rng(int(digest("dealt anew", [name, draw])[:12], 16))
-            order = dice.random(values.shape).argsort(axis=0)
-            place = ref.intervention or intervention_label(own), ref.site, draw
-            drawn[place] = np.take_along_axis(values, order, axis=0)[list(dealt).index(ref.site)]
+    refs = find_form(claim.expect.form).controls(claim, tuple(sweep))
+    for stands_for, draw in product(dict.fromkeys(ref.intervention for ref in refs), range(claim.control.draws)):
+        seed = turn(draw, repeated.least) if repeated else getattr(own, "seed", 0)
+        name = label(stands_for or word(own), seed)
+        given = {site: values for (intervention, site), values in effects.items() if intervention == name}
+        values = np.stack(list(given.values()))
+        dice = np.random.default_rng(int(digest("dealt anew", [name, draw])[:12], 16))
+        dealt = np.take_along_axis(values, dice.random(values.shape).argsort(axis=0), axis=0)
+        for site in (ref.site for ref in refs if ref.intervention == stands_for):
+            drawn[stands_for or intervention_label(own), site, draw] = dealt[list(given).index(site)]
     return drawn
 
 

@@ -13,6 +13,7 @@ from ..evaluators.cells import NotEvaluated
 from ..evaluators.registry import Materials, find_evaluator
 from ..store import FinishedRun, utc_now
 from .memo import generate_blocks
+from .needs import DONOR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from .memo import BlockInfo
     from .needs import Group
     from .plan import GroupStep
-
-DONOR = "donor"
 
 SHARED_FROM_BYTES = 50_000_000
 """Weights under this run on one thread: their matrices are so small that threads would wait for each other."""
@@ -126,7 +125,7 @@ def _materials(step: GroupStep, place: Place, others: Mapping[str, LoadedModel])
 
 def _models(group: Group, device: str, proven: set[str]) -> tuple[LoadedModel, dict[str, LoadedModel]]:
     """The group's model, and others by name; what the last group had is loaded no second time."""
-    wanted = {"": group.located, **({DONOR: group.donor} if group.donor else {}), **group.variants}
+    wanted = {"": group.located, **group.others}
     names = {which: _name(located, device) for which, located in wanted.items()}
     for name in _loaded.keys() - set(names.values()):
         del _loaded[name]

@@ -1,8 +1,8 @@
 """engine: what is costly to compute and cheap to check: file digests, and the content of generated suites.
 
 Neither is evidence. A file's digest is remembered under its path, size and modification time; a
-suite's blocks under the suite's spec, the tokenizer, the draw and the source of the generator, so that a
-warm audit hashes no weights and generates no prompts.
+suite's blocks under the suite's spec, the tokenizer, the draw and the source of the generator, and so what training
+data are, so that a warm audit hashes no weights, generates no prompts and imports no task family.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..specs.suite import Suite
 if TYPE_CHECKING:
     from ..evaluators.models.locate import Located
     from ..evaluators.tasks.example import Block, Split
+    from ..specs.recipe import Data
     from ..store import Ledger
 
 
@@ -64,6 +65,21 @@ class Memo:
             infos = [_info(block) for block in generate_blocks(suite, located, draw, self._workspace, split)]
             self._add("suite", key, json.dumps([asdict(info) for info in infos]))
         return self._infos(key)
+
+    def data_digest(self, data: Data) -> str:
+        """What identifies the data of a training; task families are not imported again to see that they are there.
+
+        Raises:
+            NotEvaluated: the data are not here; the text says how to get them.
+        """
+        from ..evaluators.finetuning.rows import VERSION, data_digest
+
+        if data.families is None:
+            return data_digest(data, self._workspace, self.file_digest)
+        key = digest("data-memo", {"data": data, "rows": VERSION, "generator": _generator_digest()})
+        if key not in self._known["suite"]:
+            self._add("suite", key, data_digest(data, self._workspace, self.file_digest))
+        return self._known["suite"][key]
 
     def _rows_digest(self, jsonl: str) -> str:
         from ..evaluators.tasks import TaskError

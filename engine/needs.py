@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from .trainings import MapRuns, Training
 
 
+DONOR = "donor"
+"""Name of the one other model that some metrics have."""
+
+
 @dataclass(frozen=True)
 class Group:
     """What is loaded together: one model before the blocks of one draw of one suite, for one evaluator."""
@@ -43,6 +47,11 @@ class Group:
     split: Split = "verification"
     """Which of the suite's examples the blocks are."""
 
+    @property
+    def others(self) -> Mapping[str, Located]:
+        """All models beside the group's own, by name."""
+        return {**({DONOR: self.donor} if self.donor else {}), **self.variants}
+
     @cached_property
     def inputs(self) -> Mapping[str, MapRuns]:
         """Maps that must have been measured before, by name."""
@@ -58,8 +67,9 @@ class Group:
     @cached_property
     def more(self) -> Mapping[str, str]:
         """Parts of a cell's key that not every evaluator has."""
-        others = {**({"donor": self.donor} if self.donor else {}), **self.variants}
-        parts = {f"{which}.{name}": value for which, other in others.items() for name, value in other.parts.items()}
+        parts = {
+            f"{which}.{name}": value for which, other in self.others.items() for name, value in other.parts.items()
+        }
         if self.trainings:
             parts["trainings"] = digest("trainings", {name: each.parts for name, each in self.trainings.items()})
         if self.settings:
@@ -143,10 +153,13 @@ class Resolved:
     """Arm -> (code, reason)."""
     more: Mapping[str, str] = field(default_factory=dict)
     """Parts of the runs' keys that not every evaluator has."""
-    rearranged: bool = False
-    """Whether the control's draws are made of the effects' own numbers."""
     data: tuple[str, ...] = ()
     """What the main arm looks at, as registrations name it; the evaluator's version is no part of it."""
+
+    @property
+    def rearranged(self) -> bool:
+        """Whether the control's draws are made of the effects' own numbers."""
+        return bool(self.claim.control.REARRANGED)
 
     @property
     def keys(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..evaluators.finetuning.job import job_of
 from .needs import Group, Resolved, Run
 
 if TYPE_CHECKING:
@@ -44,15 +45,15 @@ class GroupStep:
         )
 
 
-def training_of(group: Group, cell: Cell) -> tuple[str, str, int]:
-    """Which training a cell rests on: condition, control, number; it is measured where this was trained.
+def training_of(group: Group, cell: Cell) -> tuple[str, int, int, int]:
+    """Which training a cell rests on: condition, seed, and draws; it is measured where this was trained.
 
     Of a group without trainings it is the cell's family: families are measured each for itself.
     """
     if not group.trainings:
-        return cell.family, "", 0
+        return cell.family, 0, 0, 0
     condition = cell.site if cell.site in group.trainings else next(iter(group.trainings))
-    return condition, cell.intervention.partition("|")[2], cell.seed
+    return condition, *job_of(group.trainings[condition].recipe, cell).drawn
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ..evaluators.tasks import TaskError
 from ..specs.claim import PROSE, MeasuredClaim
 from ..specs.interventions import label, word
 from ..specs.library import Library
-from ..specs.metrics.base import Metric, Sites
+from ..specs.metrics.base import Metric, Sites, turn
 from ..specs.model import Model
 from ..specs.recipe import AtlasTargets, Recipe
 from ..specs.suite import Suite
@@ -44,7 +44,6 @@ class Resolver:
     """Resolves claims against a library of named specs; equal runs of different claims are one object."""
 
     def __init__(self, library: Library, memo: Memo, workspace: Path) -> None:
-        self._library = library
         self._memo = memo
         self._workspace = workspace
         self._models, self._suites = cache(library.model), cache(library.suite)
@@ -101,7 +100,6 @@ class Resolver:
             resolved.sweep = claim.metric.sweep(located.frame)
             group = self._group(located, suite, draw, claim.metric)
             resolved.blocks, resolved.more = group.blocks, group.more
-            resolved.rearranged = claim.control.REARRANGED
             alike = _deciding(claim, group, resolved.sweep)
             if alike not in self._alike:
                 for address, run_group, cell in self._series(claim, group, resolved.sweep):
@@ -139,7 +137,7 @@ class Resolver:
             other = group if same else self._group(run.model, group.suite, group.draw, claim.metric)
             name = label(run.effect.intervention, run.effect.seed)
             takes_turns = repeated and run.intervention == run.effect.intervention
-            seed = 1 + run.draw % repeated.least if repeated and takes_turns else run.seed
+            seed = turn(run.draw, repeated.least) if repeated and takes_turns else run.seed
             cell = run.site or run.effect.site, run.intervention, seed
             yield Address("control", "control", name, run.effect.site, run.draw), other, cell
 
@@ -177,9 +175,7 @@ class Resolver:
 
     def _trainings(self, located: Located, recipes: Mapping[str, Recipe]) -> dict[str, Training]:
         maps = {name: self._map(located, aim) for name, aim in maps_of(recipes.values()).items()}
-        return {
-            name: Training.of(recipe, maps, self._workspace, self._memo.file_digest) for name, recipe in recipes.items()
-        }
+        return {name: Training.of(recipe, maps, self._memo.data_digest) for name, recipe in recipes.items()}
 
     def _map(self, located: Located, aim: AtlasTargets) -> MapRuns:
         """The runs of a map on discovery examples, of every component of its kinds."""

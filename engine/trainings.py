@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..evaluators.finetuning.job import TRAINER, atlas_name
 from ..specs.canonical import digest
-from ..specs.recipe import AtlasTargets, Recipe
+from ..specs.recipe import AtlasTargets, Data, Recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,34 +58,14 @@ class MapRuns:
         """
         import numpy as np
 
+        from .grade.evidence import Evidence
         from .grade.table import Table
 
         series = {site: np.concatenate([values[key]["kl"] for key in keys]) for site, keys in self.series.items()}
-        table = Table(self._evidence(series))
+        rows = [(b.family, *row) for b in self.blocks for row in zip(b.templates, b.examples, strict=True)]
+        table = Table(Evidence.of_map(rows, {("map", site): one for site, one in series.items()}, self.dtype))
         means = {site: table.layout.means(table.logs(table.series(("map", site)))) for site in series}
         return {site: float(np.exp(by_family.mean())) for site, by_family in means.items()}
-
-    def _evidence(self, series: Mapping[str, NDArray[np.float64]]) -> Any:
-        """The values as any claim's evidence is; nothing is graded on it."""
-        from .grade.evidence import Evidence
-
-        rows = [(b.family, *row) for b in self.blocks for row in zip(b.templates, b.examples, strict=True)]
-        families, templates, examples = zip(*rows, strict=True)
-        return Evidence(
-            families=families,
-            templates=templates,
-            examples=examples,
-            effects={("map", site): values for site, values in series.items()},
-            control={},
-            positive=None,
-            noise=None,
-            absent={},
-            look=1,
-            registered_before_data=False,
-            origin="measured",
-            sweep=tuple(series),
-            dtype=self.dtype,
-        )
 
 
 @dataclass(frozen=True)
@@ -100,20 +79,16 @@ class Training:
     """What decides a training beside the model it starts from and its seed."""
 
     @classmethod
-    def of(
-        cls, recipe: Recipe, maps: Mapping[str, MapRuns], workspace: Path, file_digest: Callable[[Path], str]
-    ) -> Training:
+    def of(cls, recipe: Recipe, maps: Mapping[str, MapRuns], data_digest: Callable[[Data], str]) -> Training:
         """A recipe with those of the maps that it is aimed by.
 
         Raises:
             NotEvaluated: the data are not here; the text says how to get them.
         """
-        from ..evaluators.finetuning.rows import data_digest
-
         own = {name: maps[name] for name in maps_of([recipe])}
         parts = {
             "recipe": recipe.model_dump(mode="json", exclude={"recipe", "notes"}, exclude_defaults=True),
-            "data": [data_digest(each.data, workspace, file_digest) for each in lineage(recipe) if each.data],
+            "data": [data_digest(each.data) for each in recipe.lineage() if each.data],
             "map": [each.digest for each in own.values()],
             "trainer": TRAINER,
         }
@@ -122,18 +97,10 @@ class Training:
     @property
     def passes(self) -> int:
         """Examples that one training runs forward and back, each counted as three passes."""
-        return sum(3 * each.steps * each.batch for each in lineage(self.recipe) if each.data)
-
-
-def lineage(recipe: Recipe) -> Iterator[Recipe]:
-    """A recipe, and all those whose result it starts from or adds up."""
-    yield recipe
-    for earlier in (recipe.after, *recipe.of):
-        if isinstance(earlier, Recipe):
-            yield from lineage(earlier)
+        return sum(3 * each.steps * each.batch for each in self.recipe.lineage() if each.data)
 
 
 def maps_of(recipes: Iterable[Recipe]) -> dict[str, AtlasTargets]:
     """Name of a map -> how it is measured, of all maps that one of the recipes is aimed by."""
-    aims = (each.targets for recipe in recipes for each in lineage(recipe))
+    aims = (each.targets for recipe in recipes for each in recipe.lineage())
     return {atlas_name(aim): aim for aim in aims if isinstance(aim, AtlasTargets)}

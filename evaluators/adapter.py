@@ -19,21 +19,18 @@ alone, nothing is taken out, and all but KL(q || p) is 0. LoRA: Hu et al. 2021.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from itertools import groupby
 
 from ..specs.metrics.adapter import RECIPE
-from .cells import OF, Cell, CellResult, NotEvaluated, Values, attempt, by_family, grouped, together
-from .finetuning.adapters import Adapted, adapted, joined, norm, quick, removed, size
-from .finetuning.job import SHUFFLED, job_of
+from .cells import OF, Cell, CellResult, NotEvaluated, Values, attempt
+from .finetuning.adapters import adapted, changed, norm, quick, size
+from .finetuning.job import job_of
 from .finetuning.scores import Base, Scores, kl, score
+from .finetuning.turns import by_training, of_recipe, recipe_of
 from .finetuning.workshop import Workshop
 from .models.load import LoadedModel
 from .proofs import prove
 from .registry import Materials
-from .training import recipe_of, training_of
-
-MATCHED = "matched_norm_adapter"
 
 
 class Adapter:
@@ -47,8 +44,7 @@ class Adapter:
         """
         prove(model, materials.blocks[0].examples[:4])
         bench = Bench(model, materials)
-        groups = ((mine, bench.values) for _, mine in grouped(cells, bench.order, 2))
-        yield from together(groups, at_once=max(1, len(cells)))
+        yield from by_training(cells, of_recipe(bench.recipe), bench.values)
 
 
 class Bench:
@@ -59,16 +55,8 @@ class Bench:
         self.blocks = {block.family: block for block in materials.blocks}
         self.base = Base(self.workshop.base(), materials.blocks)
 
-    def order(self, cell: Cell) -> tuple[int, int, str, str, str, int]:
-        """An order in which all that is measured on one training stands together, and of that what is of one family."""
-        return *training_of(job_of(self.recipe, cell)), *by_family(cell)
-
     def values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
-        """Values of the cells of one training, or why there are none."""
-        found = attempt(self._values, cells)
-        return [found] * len(cells) if isinstance(found, NotEvaluated) else found
-
-    def _values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
+        """Values of the cells of one training."""
         training = self.workshop.make(job_of(self.recipe, cells[0]))
         if training.kind != "adapter":
             raise NotEvaluated("no_adapter", f"a training `{self.recipe.training}` leaves no adapter to take out")
@@ -83,7 +71,7 @@ class Bench:
 
     def _of_cell(self, cell: Cell, trained: LoadedModel, whole: Scores) -> Values:
         layers = adapted(trained.module, cell.site)
-        with _changed(cell, layers):
+        with changed(cell, layers):
             without = score(trained, self.blocks[cell.family].examples)
         moved, n = kl(whole, without), len(whole.loss)
         return {
@@ -95,16 +83,6 @@ class Bench:
             "adapter_norm": [norm(layers)] * n,
             "parameters": [float(size(layers))] * n,
         }
-
-
-def _changed(cell: Cell, layers: Adapted) -> AbstractContextManager[None]:
-    """What is done to the modules of a cell's component."""
-    what, _, control = cell.intervention.partition("|")
-    if what == "remove_adapter" and control in ("", SHUFFLED):
-        return removed(layers)
-    if what == "remove_adapter" and control == MATCHED:
-        return joined(layers, cell.seed)
-    raise NotEvaluated("no_such_intervention", f"{cell.intervention} of {cell.site} is not defined")
 
 
 EVALUATOR = Adapter

@@ -33,8 +33,9 @@ from ..specs.canonical import digest
 from ..specs.metrics.adapter import RECIPE
 from ..specs.sites import Component, Site, parse_component
 from .ablation import aligned, kinds_of
-from .cells import APPLIES, OF, Cell, CellResult, NotEvaluated, Values, attempt, by_family, grouped, together
+from .cells import APPLIES, OF, Cell, CellResult, NotEvaluated, Values, attempt
 from .finetuning.job import job_of
+from .finetuning.turns import by_training, of_recipe, recipe_of
 from .finetuning.workshop import Workshop
 from .models.load import LoadedModel
 from .patching import AsFar
@@ -45,7 +46,6 @@ from .replay import Donor, Intervention, Readout, Replay, Value, kl, log_probabi
 from .replay.prompts import Positions
 from .replay.values import Together
 from .tasks.example import Example
-from .training import as_trained, recipe_of, training_of
 
 INTO_BASE, INTO_TRAINED = "trained_into_base", "base_into_trained"
 
@@ -62,8 +62,7 @@ class CrossModel:
         """
         prove(model, materials.blocks[0].examples[:4], kinds_of(cells))
         bench = Bench(model, materials)
-        groups = ((mine, bench.values) for _, mine in grouped(cells, bench.order, 2))
-        yield from together(groups, at_once=max(1, len(cells)))
+        yield from by_training(cells, of_recipe(bench.recipe), bench.values)
 
 
 class Bench:
@@ -75,16 +74,8 @@ class Bench:
         self.steps = materials.settings["about"] == "increment"
         self.places = Places(model.tokenizer)
 
-    def order(self, cell: Cell) -> tuple[int, int, str, str, str, int]:
-        """An order in which all that is measured on one training stands together, and of that what is of one family."""
-        return *training_of(job_of(self.recipe, cell)), *by_family(cell)
-
     def values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
-        """Values of the cells of one training, or why there are none."""
-        found = attempt(self._values, cells)
-        return [found] * len(cells) if isinstance(found, NotEvaluated) else found
-
-    def _values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
+        """Values of the cells of one training."""
         training = self.workshop.make(job_of(self.recipe, cells[0]))
         found: dict[Cell, Values | NotEvaluated] = {}
         for family, some in groupby(cells, lambda cell: cell.family):
@@ -92,8 +83,7 @@ class Bench:
             into_trained = [cell for cell in mine if _way(cell) == INTO_TRAINED]
             pair = Pair(self.blocks[family], self.places, self.steps)
             base = pair.seen(self.workshop.base(), into_trained)
-            with self.workshop.trained(training) as lent:
-                trained = as_trained(lent, training)
+            with self.workshop.trained(training) as trained:
                 prove(trained, self.blocks[family][:4], kinds_of(cells))
                 into_base = [cell for cell in mine if cell not in into_trained]
                 other = pair.seen(trained, into_base)

@@ -198,7 +198,7 @@ class Directions:
 
 def read_by(donor: LoadedModel, model: LoadedModel, example: Example) -> Example:
     """The example's prompts under another model's tokenizer; as they are where that is the same one."""
-    if donor.tokenizer.to_str() == model.tokenizer.to_str():
+    if donor.reads_like(model):
         return example
     ids = [tuple(donor.tokenizer.encode(text).ids) for text in (example.clean, example.corrupt)]
     return replace(example, clean_ids=ids[0], corrupt_ids=ids[1])

@@ -19,7 +19,6 @@ random adapter beside the component's (`matched_norm_adapter`), or a training on
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any
 
@@ -30,11 +29,12 @@ from ..specs.metrics.adapter import RECIPE
 from ..specs.sites import Component, parse_component
 from .ablation import kinds_of
 from .answers import Answered, answered
-from .cells import APPLIES, Cell, CellResult, NotEvaluated, Values, attempt, by_family, grouped, together
+from .cells import APPLIES, Cell, CellResult, NotEvaluated, Values, attempt
 from .directions import Directions
-from .finetuning.adapters import Adapted, adapted, joined, removed
+from .finetuning.adapters import REMOVE, Adapted, adapted, changed
 from .finetuning.job import SHUFFLED, job_of
 from .finetuning.scores import Scores, kl, score
+from .finetuning.turns import by_training, of_recipe
 from .finetuning.workshop import Workshop
 from .models.load import LoadedModel
 from .positions import Places
@@ -44,9 +44,6 @@ from .replay import Add, Intervention, Replay
 from .replay.values import Together
 from .steering import Word
 from .tasks.example import Example
-from .training import as_trained, training_of
-
-REMOVE, MATCHED = "remove_adapter", "matched_norm_adapter"
 
 NAMES = {"skill": ("skill_drop", "skill_failed", "selectivity"), "others": ("other_drop", "off_target_kl")}
 
@@ -63,8 +60,7 @@ class Knockout:
         """
         prove(model, materials.blocks[0].examples[:4], kinds_of(cells))
         bench = Bench(model, materials)
-        groups = ((mine, bench.values) for _, mine in grouped(cells, bench.order, 2))
-        yield from together(groups, at_once=max(1, len(cells)))
+        yield from by_training(cells, of_recipe(bench.recipe), bench.values)
 
 
 class Bench:
@@ -83,22 +79,12 @@ class Bench:
         if len(self.blocks) < 2:
             raise NotEvaluated("one_family", "what should stay are the suite's other families, and there are none")
 
-    def order(self, cell: Cell) -> tuple[int, int, str, str, str, int]:
-        """An order in which all that is measured on one training stands together, and of that what is of one family."""
-        training = training_of(job_of(self.recipe, cell)) if self.recipe else (0, -1)
-        return *training, *by_family(cell)
-
     def values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
-        """Values of the cells of one training, or why there are none."""
-        found = attempt(self._values, cells)
-        return [found] * len(cells) if isinstance(found, NotEvaluated) else found
-
-    def _values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
+        """Values of the cells of one training, or of the model as it is."""
         if self.recipe is None or self.workshop is None:
             return self._of_model(self.model, cells, False)
         training = self.workshop.make(job_of(self.recipe, cells[0]))
-        with self.workshop.trained(training) as lent:
-            trained = as_trained(lent, training)
+        with self.workshop.trained(training) as trained:
             prove(trained, self.materials.blocks[0].examples[:4], kinds_of(cells))
             return self._of_model(trained, cells, training.kind == "adapter")
 
@@ -190,7 +176,7 @@ class Subject:
     def _without(self, cell: Cell, examples: Sequence[Example], whole: Scores) -> Change:
         if not self._has_adapter:
             raise NotEvaluated("no_adapter", "there is no adapter to take out: no recipe, or one that trains weights")
-        with _changed(cell, self._parts(parse_component(cell.site))):
+        with changed(cell, self._parts(parse_component(cell.site))):
             after = score(self.model, examples)
         nothing = torch.zeros(len(examples), dtype=torch.float64)
         return Change(
@@ -208,15 +194,6 @@ class Subject:
             for label in [f"L{layer}" for layer in range(site.layer)] if stream else [site.label]:
                 found |= adapted(module, label)
         return found
-
-
-def _changed(cell: Cell, parts: Adapted) -> AbstractContextManager[None]:
-    control = cell.intervention.partition("|")[2]
-    if control in ("", SHUFFLED):
-        return removed(parts)
-    if control == MATCHED:
-        return joined(parts, cell.seed)
-    raise NotEvaluated("no_such_intervention", f"{cell.intervention} at {cell.site} is not defined")
 
 
 EVALUATOR = Knockout

@@ -157,7 +157,7 @@ class Bench:
 
     def _read_by(self, donor: LoadedModel, example: Example) -> Example:
         """The example under the other model's tokenizer, its own ids where that is the same one."""
-        if donor.tokenizer.to_str() == self._model.tokenizer.to_str():
+        if donor.reads_like(self._model):
             return example
         return replace(example, clean_ids=tuple(donor.tokenizer.encode(example.clean).ids))
 

@@ -15,21 +15,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..specs.metrics.adapter import RECIPE
-from ..specs.metrics.training import SEEDS
-from ..specs.recipe import Recipe
 from . import ablation
-from .cells import Cell, CellResult, NotEvaluated, Values, attempt, by_family, grouped, together
+from .cells import Cell, CellResult, NotEvaluated, Values, by_family, grouped
 from .finetuning.adapters import quick
-from .finetuning.job import SHUFFLED, Job, job_of
+from .finetuning.job import NOISE, SHUFFLED, job_of
+from .finetuning.turns import by_training, of_recipe, recipe_of
 from .finetuning.workshop import Workshop
 from .models.load import LoadedModel
 from .proofs import prove
 from .registry import Materials
 from .tasks.example import Block
-from .training import as_trained, recipe_of, training_of
 
-NOISE, RESAMPLE = "matched_norm_noise", "resample"
-"""Where something is drawn with a cell's seed."""
+RESAMPLE = "resample"
+"""Where donors are drawn with a cell's seed, as the vectors of NOISE are."""
 
 DROP = "target_logprob_drop"
 
@@ -45,8 +43,7 @@ class TrainedAblation:
         """
         prove(model, materials.blocks[0].examples[:4], ablation.kinds_of(cells))
         bench = Bench(model, materials)
-        groups = ((mine, bench.values) for _, mine in grouped(cells, bench.order, 2))
-        yield from together(groups, at_once=max(1, len(cells)))
+        yield from by_training(cells, of_recipe(bench.recipe), bench.values)
 
 
 class Bench:
@@ -57,32 +54,18 @@ class Bench:
         self.blocks = materials.blocks
         self._drops: dict[Cell, Sequence[float]] = {}
 
-    def order(self, cell: Cell) -> tuple[int, int, str, str, str, int]:
-        """An order in which all that is measured on one training stands together."""
-        return *training_of(_job(self.recipe, cell)), *by_family(cell)
-
     def values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
-        """Values of the cells of one training, or why there are none."""
-        found = attempt(self._values, cells)
-        return [found] * len(cells) if isinstance(found, NotEvaluated) else [found[cell] for cell in cells]
-
-    def _values(self, cells: Sequence[Cell]) -> dict[Cell, Values]:
-        training = self.workshop.make(_job(self.recipe, cells[0]))
+        """Values of the cells of one training."""
+        training = self.workshop.make(job_of(self.recipe, cells[0]))
         plain = {cell: _plain(cell) for cell in cells}
         missing = dict.fromkeys(one for one in plain.values() if one not in self._drops)
         if missing:
             base = _ablated(self.workshop.base(), self.blocks, list(missing))
             self._drops |= {one: values[DROP] for one, values in base.items()}
         with self.workshop.trained(training) as trained, quick(trained.module):
-            prove(as_trained(trained, training), self.blocks[0].examples[:4], ablation.kinds_of(cells))
+            prove(trained, self.blocks[0].examples[:4], ablation.kinds_of(cells))
             found = _ablated(trained, self.blocks, list(dict.fromkeys(plain.values())))
-        return {cell: _with_change(found[one], self._drops[one]) for cell, one in plain.items()}
-
-
-def _job(recipe: Recipe, cell: Cell) -> Job:
-    """The training of a cell; draws of noise take turns with the trainings as those of other controls do."""
-    turn = cell.intervention == NOISE
-    return Job(recipe, 1 + cell.seed % SEEDS) if turn else job_of(recipe, cell)
+        return [_with_change(found[plain[cell]], self._drops[plain[cell]]) for cell in cells]
 
 
 def _plain(cell: Cell) -> Cell:

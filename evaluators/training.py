@@ -22,19 +22,18 @@ A training is entered once for all families; the base model is scored once for a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ..specs.metrics.base import Sites
-from ..specs.recipe import Recipe
 from . import ablation
 from .attribution import spearman
-from .cells import Cell, CellResult, NotEvaluated, Values, attempt, grouped, together
+from .cells import Cell, CellResult, NotEvaluated, Values
 from .finetuning.adapters import merged, quick
 from .finetuning.job import RANDOM_LAYERS, SHUFFLED, Job, job_of
 from .finetuning.scores import Base, Scores, kl, score
+from .finetuning.turns import by_training, recipe_of
 from .finetuning.workshop import Training as Trained
 from .finetuning.workshop import Workshop
 from .models.load import LoadedModel
@@ -57,35 +56,7 @@ class Training:
         """
         prove(model, materials.blocks[0].examples[:4])
         bench = Bench(model, materials)
-        groups = ((mine, bench.values) for _, mine in grouped(cells, _by_training, 3))
-        yield from together(groups, at_once=max(1, len(cells)))
-
-
-def _by_training(cell: Cell) -> tuple[str, str, int, str]:
-    return cell.site, cell.intervention, cell.seed, cell.family
-
-
-def training_of(job: Job) -> tuple[int, int]:
-    """Which training of a metric with one recipe a job is: its seed, and the draw of its answers."""
-    return job.seed, -1 if job.answers_draw is None else job.answers_draw
-
-
-def recipe_of(materials: Materials, condition: str) -> Recipe:
-    """The recipe of a condition.
-
-    Raises:
-        NotEvaluated: `no_such_condition`, listing those there are.
-    """
-    if condition not in materials.recipes:
-        known = ", ".join(materials.recipes) or "none"
-        raise NotEvaluated("no_such_condition", f"there is no recipe `{condition}`; there are {known}")
-    return materials.recipes[condition]
-
-
-def as_trained(model: LoadedModel, training: Trained) -> LoadedModel:
-    """A trained model under a name of its own: what was proven of the base model is not taken for proven of it."""
-    own = {"training": f"{training.digest} without {training.job.recipe.skip}"}
-    return replace(model, located=replace(model.located, parts={**model.located.parts, **own}))
+        yield from by_training(cells, lambda cell: (cell.site, cell.intervention, cell.seed), bench.values)
 
 
 class Bench:
@@ -100,11 +71,7 @@ class Bench:
         self._maps: dict[tuple[str, str, int, str], Tensor] = {}
 
     def values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
-        """Values of the cells of one training, or why there are none."""
-        found = attempt(self._values, cells)
-        return [found] * len(cells) if isinstance(found, NotEvaluated) else found
-
-    def _values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
+        """Values of the cells of one training."""
         job = self._job(cells[0])
         training = self.workshop.make(job)
         for cell in cells:
@@ -139,7 +106,7 @@ class Bench:
             each["merge_gap"] = _merge_gap(trained, examples, after, training)
         if self._mapped:
             reference = self._maps[self.materials.settings["reference"], "train", self._job(cell).seed, cell.family]
-            each["map_agreement"] = spearman(self._map(cell, as_trained(trained, training)), reference)
+            each["map_agreement"] = spearman(self._map(cell, trained), reference)
         whole = {
             **({"training_loss": training.training_loss} if training.losses else {}),
             "duration": training.duration,
@@ -157,7 +124,7 @@ class Bench:
             training = self.workshop.make(self._job(missing[0]))
             with self.workshop.trained(training) as trained:
                 for cell in missing:
-                    self._map(cell, as_trained(trained, training))
+                    self._map(cell, trained)
 
     def _map(self, cell: Cell, trained: LoadedModel) -> Tensor:
         """KL of zeroing each component of the map, nats, [component, example]."""

@@ -132,7 +132,7 @@ class Bench:
         if self.about == "answer":
             return self._answers(cell, bool(control))
         pair = self.form(self.reference), self.form(cell.site)
-        if not _same_tokens(*pair):
+        if not pair[0].reads_like(pair[1]):
             what = f"{self.reference} and {cell.site} have other tokens: their distributions are over different things"
             raise NotEvaluated("other_vocabulary", what)
         reference, own = (self.scores(name, cell.family) for name in (self.reference, cell.site))
@@ -219,17 +219,13 @@ def _untrained(given: LoadedModel, seed: int) -> LoadedModel:
     return replace(held, located=replace(given.located, parts=parts, untrained=seed))
 
 
-def _same_tokens(one: LoadedModel, other: LoadedModel) -> bool:
-    return one.tokenizer is other.tokenizer or one.tokenizer.to_str() == other.tokenizer.to_str()
-
-
 def _read_by(form: LoadedModel, model: LoadedModel, block: Block) -> Block:
     """The same texts as a form's tokenizer makes them.
 
     Raises:
         NotEvaluated: `other_tokenizer`, under which an example is none.
     """
-    if form is model or _same_tokens(form, model):
+    if form.reads_like(model):
         return block
     examples = []
     for e in block.examples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
@@ -188,6 +188,13 @@ class Recipe(Spec):
                 where = ".".join(("sweep", label, *map(str, first["loc"][:1])))
                 raise ValueError(f"{where} {first['msg'].removeprefix('Value error, ')}") from error
         return self
+
+    def lineage(self) -> Iterator[Recipe]:
+        """The recipe, and all those whose result it starts from or adds up, as far as they are written out."""
+        yield self
+        for earlier in (self.after, *self.of):
+            if isinstance(earlier, Recipe):
+                yield from earlier.lineage()
 
     def condition(self, label: str) -> Recipe:
         """One recipe of a sweep."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -70,6 +70,32 @@ class Evidence:
     """Repetition (training, session) -> digest of all that was measured in it: equal ones are one."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Why examples do not count -> how many of the suite's."""
+
+    @classmethod
+    def of_map(
+        cls,
+        rows: Iterable[tuple[str, str, str]],
+        effects: Mapping[tuple[str, str], Floats],
+        dtype: str,
+        noise: Floats | None = None,
+    ) -> Evidence:
+        """A map's values as any claim's evidence is, from (family, template, example) rows; nothing is graded on it."""
+        families, templates, examples = zip(*rows, strict=True)
+        return cls(
+            families=families,
+            templates=templates,
+            examples=examples,
+            effects=effects,
+            control={},
+            positive=None,
+            noise=noise,
+            absent={},
+            look=1,
+            registered_before_data=False,
+            origin="measured",
+            sweep=tuple(site for _, site in effects),
+            dtype=dtype,
+        )
 
 
 def intervention_label(value: Any) -> str:

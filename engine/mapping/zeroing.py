@@ -133,22 +133,9 @@ def _evidence(model: LoadedModel, blocks: Sequence[Block], sites: Sequence[Site]
         label: np.array([value for block in blocks for value in values[block.family, label]])
         for label in (CLEAN, *(site.label for site in sites))
     }
-    examples = [example for block in blocks for example in block.examples]
-    return Evidence(
-        families=tuple(example.family for example in examples),
-        templates=tuple(example.template for example in examples),
-        examples=tuple(example.id for example in examples),
-        effects={(INTERVENTION, site.label): series[site.label] for site in sites},
-        control={},
-        positive=None,
-        noise=series[CLEAN],
-        absent={},
-        look=1,
-        registered_before_data=False,
-        origin="measured",
-        sweep=tuple(site.label for site in sites),
-        dtype=model.located.spec.dtype,
-    )
+    rows = [(each.family, each.template, each.id) for block in blocks for each in block.examples]
+    effects = {(INTERVENTION, site.label): series[site.label] for site in sites}
+    return Evidence.of_map(rows, effects, model.located.spec.dtype, series[CLEAN])
 
 
 def _peak(model: LoadedModel) -> int:

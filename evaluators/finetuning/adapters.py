@@ -20,9 +20,12 @@ from torch import Tensor, nn
 from ...specs.canonical import digest
 from ...specs.sites import Site, parse_component
 from ..anatomy import Anatomy, dissect
-from ..cells import NotEvaluated
+from ..cells import Cell, NotEvaluated
+from .job import SHUFFLED
 from .lora import NEW, layers
 from .lowrank import fast
+
+REMOVE, MATCHED = "remove_adapter", "matched_norm_adapter"
 
 Adapted = Mapping[str, LoraLayer]
 """The modules of a component that have an adapter, by their names in the base model."""
@@ -56,6 +59,20 @@ def size(parts: Adapted) -> int:
 def quick(module: nn.Module) -> AbstractContextManager[None]:
     """Inside the block the adapter that is live, if one is, takes fewer kernels; it must not be merged there."""
     return fast(layers(module).values(), NEW) if isinstance(module, PeftModel) else nullcontext()
+
+
+def changed(cell: Cell, parts: Adapted) -> AbstractContextManager[None]:
+    """Inside the block the modules of a cell's component have no adapter, or one of its control's draws beside it.
+
+    Raises:
+        NotEvaluated: `no_such_intervention`.
+    """
+    what, _, control = cell.intervention.partition("|")
+    if what == REMOVE and control in ("", SHUFFLED):
+        return removed(parts)
+    if what == REMOVE and control == MATCHED:
+        return joined(parts, cell.seed)
+    raise NotEvaluated("no_such_intervention", f"{cell.intervention} of {cell.site} is not defined")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,17 +81,9 @@ def plan_of(job: Job, model: LoadedModel, materials: Materials) -> Plan:
 
 def skipped(recipe: Recipe) -> set[int]:
     """Layers that are left out by a recipe, or by one that it starts from or adds up."""
-    return {layer for each in lineage(recipe) for layer in each.skip or ()}
+    return {layer for each in recipe.lineage() for layer in each.skip or ()}
 
 
 def quantised(recipe: Recipe) -> bool:
     """Whether a recipe, or one that it starts from or adds up, trains on NF4 weights."""
-    return any(each.training == "qlora" for each in lineage(recipe))
-
-
-def lineage(recipe: Recipe) -> Iterator[Recipe]:
-    """A recipe and those it starts from or adds up."""
-    yield recipe
-    for earlier in (recipe.after, *recipe.of):
-        if isinstance(earlier, Recipe):
-            yield from lineage(earlier)
+    return any(each.training == "qlora" for each in recipe.lineage())

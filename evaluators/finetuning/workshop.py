@@ -96,7 +96,10 @@ class Workshop:
 
     @contextmanager
     def trained(self, training: Training) -> Iterator[LoadedModel]:
-        """The base model as the training left it: adapter live or weights in place, layers of `skip` adding nothing."""
+        """The base model as the training left it: adapter live or weights in place, layers of `skip` adding nothing.
+
+        It has a name of its own, so that what was proven of the base model is not taken for proven of it.
+        """
         model = self._base_of(training.job)
         with ExitStack() as stack:
             stack.enter_context(left_out(model.module, skipped(training.job.recipe)))
@@ -105,7 +108,7 @@ class Workshop:
                 stack.enter_context(replaced(model.module, weights_of(training)))
             elif training.folder is not None:
                 module = stack.enter_context(lora.loaded(model.module, {lora.NEW: training.folder}))
-            yield replace(model, module=module)
+            yield as_trained(replace(model, module=module), training)
 
     def _plan(self, job: Job) -> Plan:
         if job not in self._plans:
@@ -171,6 +174,12 @@ def _kernels(model: LoadedModel) -> Iterator[None]:
             if model.located.architecture.startswith("Lfm2"):
                 stack.enter_context(shifted_convolutions())
         yield
+
+
+def as_trained(model: LoadedModel, training: Training) -> LoadedModel:
+    """A trained model under a name of its own."""
+    own = {"training": f"{training.digest} without {training.job.recipe.skip}"}
+    return replace(model, located=replace(model.located, parts={**model.located.parts, **own}))
 
 
 def weights_of(training: Training) -> Mapping[str, Tensor]:

@@ -31,6 +31,10 @@ class LoadedModel:
     proven: set[str] = field(default_factory=set, compare=False)
     """What `proofs.prove` has shown, of this model or of any: whoever loads several gives them one set."""
 
+    def reads_like(self, other: LoadedModel) -> bool:
+        """Whether both have the same tokenizer, so that a text is the same tokens to them."""
+        return self.tokenizer is other.tokenizer or self.tokenizer.to_str() == other.tokenizer.to_str()
+
 
 def load(located: Located, device: str | torch.device = "cpu") -> LoadedModel:
     """Load a model as its spec says: number format, quantisation, adapter, or random weights.

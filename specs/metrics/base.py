@@ -47,6 +47,11 @@ class Repeated(NamedTuple):
     """Fewer are not graded."""
 
 
+def turn(draw: int, times: int) -> int:
+    """Which of so many repetitions, from 1, a draw of a control is made on: they take turns."""
+    return 1 + draw % times
+
+
 class Metric(Spec):
     """What is measured. A subclass is registered under its `evaluator` and says which quantities that one gives."""
 

@@ -15,8 +15,9 @@ from mi_atlas.engine.plan import training_of
 from mi_atlas.engine.pool import pieces
 from mi_atlas.engine.resolve import Resolver
 from mi_atlas.engine.select import load
+from mi_atlas.evaluators.finetuning import rows
 from mi_atlas.evaluators.finetuning.job import atlas_name
-from mi_atlas.specs.recipe import AtlasTargets
+from mi_atlas.specs.recipe import AtlasTargets, Data
 from mi_atlas.store import Ledger
 
 from .conftest import HUB, LAYERS, Desk, Listener, claim
@@ -88,6 +89,17 @@ def test_what_decides_a_training_is_in_the_key_of_its_own_condition(desk: Desk) 
         assert after["everywhere"] == before["everywhere"]
         assert after["aimed"].isdisjoint(before["aimed"])
     assert changed(notes="other words") == before
+
+
+def test_what_data_are_is_remembered_and_no_family_is_imported_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memo, ledger, data = Memo({}, {}, desk.root), Ledger(desk.workspace.ledger), Data(families=("copying",))
+    found = memo.data_digest(data)
+    assert memo.data_digest(Data(families=("arithmetic",))) != found
+    memo.save(ledger)
+    monkeypatch.setattr(rows, "data_digest", None)
+    assert Memo({}, ledger.recall_all("suite"), desk.root).data_digest(data) == found
 
 
 def test_trainings_are_cut_whole(desk: Desk) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 import torch
 from mi_atlas.evaluators.cells import Cell, CellResult
 from mi_atlas.evaluators.finetuning.job import Job
-from mi_atlas.evaluators.finetuning.workshop import Training
+from mi_atlas.evaluators.finetuning.workshop import Training, as_trained
 from mi_atlas.evaluators.models.load import LoadedModel
 from mi_atlas.evaluators.registry import Evaluator, Materials
 from mi_atlas.evaluators.tasks import Block, Example
@@ -23,6 +25,8 @@ from torch import Tensor, nn
 from .conftest import LAYERS, block
 
 RANK, ALPHA = 2, 6.0
+
+Numbers = dict[str, list[float]]
 
 LORA = Recipe(training="lora", data=Data(families=("copying",)), targets=NamedTargets(modules="all_linear"), rank=RANK)
 UPPER = Recipe(training="lora", data=Data(families=("copying",)), targets=NamedTargets(layers=(1, 2)), rank=RANK)
@@ -82,7 +86,7 @@ class Fake:
         assert not self.lent
         entered.append(training.job)
         if training.kind == "none":
-            yield self.model
+            yield as_trained(self.model, training)
             return
         given: Any = factors(self.model.module, training.job)
         config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=list(given), lora_dropout=0.0)
@@ -92,7 +96,7 @@ class Fake:
                 layer = live.get_base_model().get_submodule(name)
                 layer.lora_A["default"].weight.data, layer.lora_B["default"].weight.data = a.clone(), b.clone()
             self.lent = True
-            yield replace(self.model, module=live.eval().requires_grad_(False))
+            yield as_trained(replace(self.model, module=live.eval().requires_grad_(False)), training)
         finally:
             self.lent = False
             live.unload()
@@ -100,6 +104,17 @@ class Fake:
 
 def unproven(*args: object) -> None:
     """In the place of proofs, whose own tests they have."""
+
+
+def no_training(evaluator: ModuleType) -> Any:
+    """A fixture: an evaluator's module trains and proves nothing."""
+
+    @pytest.fixture(autouse=True)
+    def fixture(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(evaluator, "Workshop", Fake)
+        monkeypatch.setattr(evaluator, "prove", unproven)
+
+    return fixture
 
 
 entered: list[Job] = []
@@ -133,3 +148,9 @@ def answer(module: Any, prompt: tuple[int, ...], target: tuple[int, ...]) -> tup
 def results(evaluator: Evaluator, model: LoadedModel, materials: Materials, *cells: Cell) -> dict[Cell, CellResult]:
     """What an evaluator gives, by cell."""
     return {result.cell: result for result in evaluator.measure(model, materials, cells)}
+
+
+def numbers(evaluator: Evaluator, model: LoadedModel, materials: Materials, *cells: Cell) -> dict[Cell, Numbers]:
+    """The values that an evaluator gives, by cell and quantity."""
+    made = results(evaluator, model, materials, *cells)
+    return {cell: {name: list(value) for name, value in each.values.items()} for cell, each in made.items()}

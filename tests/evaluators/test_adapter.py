@@ -35,7 +35,8 @@ from .finetuned import (
     entered,
     factors,
     long_block,
-    results,
+    no_training,
+    numbers,
     unproven,
 )
 from .finetuning.workbench import pocket, recipe
@@ -44,15 +45,11 @@ BLOCKS = [long_block("made"), long_block("other", n=5)]
 REMOVE, MATCHED = "remove_adapter", "remove_adapter|matched_norm_adapter"
 
 
-@pytest.fixture(autouse=True)
-def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "Workshop", Fake)
-    monkeypatch.setattr(adapter, "prove", unproven)
+_no_training = no_training(adapter)
 
 
 def measure(module: nn.Module, *cells: Cell, recipe: Recipe = LORA) -> dict[Cell, dict[str, list[float]]]:
-    made = results(Adapter(), wrap(module), Materials(BLOCKS, recipes={RECIPE: recipe}), *cells)
-    return {cell: {name: list(value) for name, value in each.values.items()} for cell, each in made.items()}
+    return numbers(Adapter(), wrap(module), Materials(BLOCKS, recipes={RECIPE: recipe}), *cells)
 
 
 OPERATORS = {"qwen2": "self_attn", "llama": "self_attn", "lfm2": "conv"}

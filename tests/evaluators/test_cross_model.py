@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from .claims import claim, document
 from .conftest import LAYERS, block, micro, wrap
-from .finetuned import LORA, UPPER, Fake, by_hand, results, unproven
+from .finetuned import LORA, UPPER, by_hand, no_training, numbers
 
 INTO_BASE, INTO_TRAINED = "trained_into_base", "base_into_trained"
 BLOCKS = [block("made"), block("other", n=5)]
@@ -37,18 +37,14 @@ DOCUMENT = document(
 )
 
 
-@pytest.fixture(autouse=True)
-def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_model, "Workshop", Fake)
-    monkeypatch.setattr(cross_model, "prove", unproven)
+_no_training = no_training(cross_model)
 
 
 def measure(
     module: nn.Module, *cells: Cell, about: str = "patched", recipe: Any = LORA
 ) -> dict[Cell, dict[str, list[float]]]:
     materials = Materials(BLOCKS, {"about": about}, recipes={RECIPE: recipe})
-    made = results(CrossModel(), wrap(module), materials, *cells)
-    return {cell: {name: list(value) for name, value in each.values.items()} for cell, each in made.items()}
+    return numbers(CrossModel(), wrap(module), materials, *cells)
 
 
 def logits(module: nn.Module, ids: tuple[int, ...]) -> Tensor:

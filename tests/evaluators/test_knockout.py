@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from .claims import claim, document
 from .conftest import block, micro, wrap
-from .finetuned import LORA, Fake, answer, by_hand, long_block, results, unproven
+from .finetuned import LORA, answer, by_hand, long_block, no_training, numbers
 from .steered import adding, ends
 
 FLOOR = 0.05
@@ -33,10 +33,7 @@ DOCUMENT = document(
 )
 
 
-@pytest.fixture(autouse=True)
-def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knockout, "Workshop", Fake)
-    monkeypatch.setattr(knockout, "prove", unproven)
+_no_training = no_training(knockout)
 
 
 def measure(
@@ -44,8 +41,7 @@ def measure(
 ) -> dict[Cell, dict[str, list[float]]]:
     settings = {"about": about, "floor": FLOOR, "skill": skill}
     materials = Materials(BLOCKS, settings, DISCOVERY, recipes={RECIPE: recipe} if recipe else {})
-    made = results(Knockout(), wrap(module), materials, *cells)
-    return {cell: {name: list(value) for name, value in each.values.items()} for cell, each in made.items()}
+    return numbers(Knockout(), wrap(module), materials, *cells)
 
 
 def direction(module: nn.Module, at: int) -> Tensor:

@@ -15,7 +15,7 @@ from mi_atlas.specs.metrics.adapter import RECIPE
 from torch import nn
 
 from .conftest import micro, wrap
-from .finetuned import LORA, Fake, by_hand, entered, long_block, results, unproven
+from .finetuned import LORA, Fake, by_hand, entered, long_block, numbers, results, unproven
 
 BLOCKS = [long_block("made"), long_block("other", n=5)]
 
@@ -29,8 +29,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 
 
 def measure(module: nn.Module, *cells: Cell) -> dict[Cell, dict[str, list[float]]]:
-    made = results(TrainedAblation(), wrap(module), Materials(BLOCKS, recipes={RECIPE: LORA}), *cells)
-    return {cell: {name: list(value) for name, value in each.values.items()} for cell, each in made.items()}
+    return numbers(TrainedAblation(), wrap(module), Materials(BLOCKS, recipes={RECIPE: LORA}), *cells)
 
 
 def ablated(module: nn.Module, cell: Cell) -> dict[str, list[float]]:

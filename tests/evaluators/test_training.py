@@ -23,23 +23,29 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from .conftest import micro, wrap
-from .finetuned import LORA, NONE, UPPER, Fake, answer, by_hand, entered, long_block, results, unproven
+from .finetuned import (
+    LORA,
+    NONE,
+    UPPER,
+    Fake,
+    answer,
+    by_hand,
+    entered,
+    long_block,
+    no_training,
+    numbers,
+    results,
+)
 from .test_ablation import surgically
 
-
-@pytest.fixture(autouse=True)
-def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "Workshop", Fake)
-    monkeypatch.setattr(training, "prove", unproven)
-
+_no_training = no_training(training)
 
 BLOCKS = [long_block("made"), long_block("other", n=5)]
 RECIPES = {"all_linear": LORA, "upper": UPPER, "as_is": NONE}
 
 
 def measure(module: nn.Module, *cells: Cell, **settings: Any) -> dict[Cell, dict[str, list[float]]]:
-    made = results(Training(), wrap(module), Materials(BLOCKS, settings, recipes=RECIPES), *cells)
-    return {cell: {name: list(value) for name, value in each.values.items()} for cell, each in made.items()}
+    return numbers(Training(), wrap(module), Materials(BLOCKS, settings, recipes=RECIPES), *cells)
 
 
 def test_every_number_is_that_of_a_model_with_the_adapter_in_its_weights(architecture: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from huggingface_hub import constants
 from mi_atlas.evaluators.cells import NotEvaluated
 from mi_atlas.evaluators.finetuning import rows as module
 from mi_atlas.evaluators.finetuning.chat import Chat, Turn, conversation
@@ -25,7 +24,8 @@ from mi_atlas.specs.recipe import Data, Recipe
 from mi_atlas.specs.suite import Suite
 from tokenizers import Tokenizer
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+from ..hub_cache import COMMIT, snapshot_of
+
 LIBRARY = Path(__file__).parents[3] / "specs" / "library" / "recipes"
 PAIRS = [
     {"prompt": "Say it", "chosen": "Gladly", "rejected": "No"},
@@ -257,13 +257,7 @@ def test_a_template_that_rewrites_earlier_answers_is_refused(qwen: tuple[Tokeniz
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub cache that holds one dataset at one commit; nothing else can be reached."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    datasets = pytest.importorskip("datasets", reason="the library `datasets` is not installed")
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "arrow")
-    snapshot = tmp_path / "hub" / "datasets--someone--mine" / "snapshots" / COMMIT
-    snapshot.mkdir(parents=True)
-    return snapshot
+    return snapshot_of("mine", tmp_path, monkeypatch)
 
 
 def test_a_dataset_of_the_hub(qwen: tuple[Tokenizer, Chat], cache: Path) -> None:

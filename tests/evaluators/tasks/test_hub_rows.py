@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
 from mi_atlas.evaluators.tasks import TaskError, generate
 from mi_atlas.specs.suite import Dataset, Suite
 from tokenizers import Tokenizer
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+from ..hub_cache import COMMIT, snapshot_of
+
 ROWS = [
     {"good": "the cat is", "bad": "the dog is", "answer": " red", "other": " blue", "kind": "pets", "draw": 1},
     {"good": "a cup was", "bad": "a pen was", "answer": " blue", "other": " red", "kind": "things", "draw": 1},
@@ -23,13 +23,8 @@ COLUMNS = {"clean": "good", "corrupt": "bad", "target": "answer", "wrong_target"
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub cache that holds one dataset at one commit; nothing else can be reached."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    datasets = pytest.importorskip("datasets", reason="the library `datasets` is not installed")
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "arrow")
-    repository = tmp_path / "hub" / "datasets--someone--pairs"
-    snapshot = repository / "snapshots" / COMMIT
-    snapshot.mkdir(parents=True)
+    snapshot = snapshot_of("pairs", tmp_path, monkeypatch)
+    repository = snapshot.parent.parent
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(COMMIT)
     (snapshot / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
