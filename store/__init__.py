@@ -5,7 +5,17 @@ from .ledger import Ledger
 from .lock import alone, audit_lock
 from .misses import Difference
 from .recorded import ImportedValue
-from .rows import AuditInfo, FailedAttempt, FinishedRun, RecordedVerdict, RunInfo, VerdictRow, utc_now
+from .rows import (
+    AuditInfo,
+    FailedAttempt,
+    FinishedRun,
+    JudgeReply,
+    Label,
+    RecordedVerdict,
+    RunInfo,
+    VerdictRow,
+    utc_now,
+)
 
 __all__ = [
     "AuditInfo",
@@ -13,6 +23,8 @@ __all__ = [
     "FailedAttempt",
     "FinishedRun",
     "ImportedValue",
+    "JudgeReply",
+    "Label",
     "Ledger",
     "LedgerBusy",
     "LedgerCorrupt",

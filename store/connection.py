@@ -122,6 +122,19 @@ class Connector:
                     yield connection
                     connection.commit()
 
+    @contextmanager
+    def attached(self, other: Path) -> Iterator[DuckDBPyConnection]:
+        """As `writing`, with another ledger attached as `other`, for reading only."""
+        with self._lock, mapped_errors(self.path):
+            if not self._exists():
+                migrations.create(self.path, self.kind)
+            with self._opened(read_only=False) as connection:
+                quoted = str(other).replace("'", "''")
+                connection.execute(f"attach '{quoted}' as other (read_only)")
+                connection.begin()
+                yield connection
+                connection.commit()
+
     def _exists(self) -> bool:
         try:
             return self.path.exists()

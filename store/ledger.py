@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import audits, misses, recorded, runs
+from . import audits, exchange, judgments, misses, recorded, runs
 from .connection import Connector, OnWait
 from .recorded import ImportedValue
-from .rows import AuditInfo, FailedAttempt, FinishedRun, RecordedVerdict, RunInfo, VerdictRow
+from .rows import AuditInfo, FailedAttempt, FinishedRun, JudgeReply, Label, RecordedVerdict, RunInfo, VerdictRow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,6 +75,11 @@ class Ledger:
         with self._file.reading() as connection:
             return runs.select_values(connection, keys) if connection else {}
 
+    def texts(self, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """key -> what was written, in example order; keys of runs that wrote nothing are left out."""
+        with self._file.reading() as connection:
+            return runs.select_texts(connection, keys) if connection else {}
+
     def runs(self, keys: Iterable[str]) -> dict[str, RunInfo]:
         """key -> how it was measured; keys without a run are left out."""
         with self._file.reading() as connection:
@@ -102,6 +107,33 @@ class Ledger:
         """key -> the attempts that failed, oldest first; keys without one are left out."""
         with self._file.reading() as connection:
             return runs.select_attempts(connection, keys) if connection else {}
+
+    def keep_replies(self, replies: Sequence[JudgeReply]) -> None:
+        """Add what judges replied."""
+        if replies:
+            with self._file.writing() as connection:
+                judgments.insert_replies(connection, replies)
+
+    def replies(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Key of a question -> the newest reply, as it came; questions without one are left out."""
+        with self._file.reading() as connection:
+            return judgments.select_replies(connection, keys) if connection else {}
+
+    def spent(self) -> dict[str, tuple[int, int, int]]:
+        """Judge -> replies, tokens sent, tokens received, over all audits."""
+        with self._file.reading() as connection:
+            return judgments.select_spent(connection) if connection else {}
+
+    def keep_labels(self, labels: Sequence[Label]) -> None:
+        """Add what a person said of answers."""
+        if labels:
+            with self._file.writing() as connection:
+                judgments.insert_labels(connection, labels)
+
+    def labels(self, keys: Iterable[str], rubric: str, dimension: str) -> dict[str, dict[int, float]]:
+        """Key of a run that wrote -> place of a text -> a person's newest score of it; the others are left out."""
+        with self._file.reading() as connection:
+            return judgments.select_labels(connection, keys, rubric, dimension) if connection else {}
 
     def remember(self, kind: str, key: str, value: str) -> None:
         """Keep something that is costly to compute; not evidence, so a newer value takes the place of an older one."""
@@ -136,6 +168,49 @@ class Ledger:
         """The recorded numbers of files, by the files' digests, as they were last read."""
         with self._file.reading() as connection:
             return recorded.select_imported(connection, digests) if connection else []
+
+    def export(self, folder: Path, keys: Iterable[str] | None = None) -> dict[str, int]:
+        """Write evidence (of all runs, or of these keys) as Parquet files with a manifest; table -> rows."""
+        with self._file.reading() as connection:
+            if connection is None:
+                raise exchange.ExchangeError(self.path, "there is no ledger to export", "audit first")
+            return exchange.export(connection, folder, keys)
+
+    def take_files(self, folder: Path, agree: exchange.Agree) -> exchange.Taken:
+        """Add the evidence of exported files.
+
+        Raises:
+            ExchangeError: the files are not whole, or are not what they say; nothing of them was taken.
+        """
+        source = exchange.parquet(folder)
+        with self._file.writing() as connection:
+            return exchange.take(connection, source, agree, folder, f"imported from {folder.name}")
+
+    def take_ledger(self, other: Ledger, agree: exchange.Agree) -> exchange.Taken:
+        """Add the evidence of another ledger, which is upgraded first where it is older.
+
+        Raises:
+            ExchangeError: it does not exist, or a run in it is not what its key says.
+        """
+        with other._file.reading() as there:
+            if there is None:
+                raise exchange.ExchangeError(other.path, "there is no ledger to merge", "name another file")
+        if other.path.samefile(self.path) if self.path.exists() else False:
+            raise exchange.ExchangeError(other.path, "is this very ledger", "name another file")
+        with self._file.attached(other.path) as connection:
+            source = {table: f"other.{table}" for table in exchange.COLUMNS}
+            return exchange.take(connection, source, agree, other.path, f"merged from {other.path.name}")
+
+    def conflicts(self) -> dict[str, str]:
+        """Key -> how its two results met, of runs with conflicting results that were not measured again since."""
+        with self._file.reading() as connection:
+            return exchange.open_conflicts(connection) if connection else {}
+
+    def disagree(self, finished: Sequence[FinishedRun], how: str) -> None:
+        """Add runs that were measured again and differ: both results are kept, and the keys are in conflict."""
+        if finished:
+            with self._file.writing() as connection:
+                exchange.insert_conflicts(connection, finished, how)
 
     def start_audit(self, about: Mapping[str, Any]) -> int:
         """Record that an audit has begun, and what it was asked to do (JSON types); gives its number, from 1."""

@@ -71,6 +71,34 @@ def imported_numbers(connection: DuckDBPyConnection) -> object:
     """)
 
 
+@migration
+def answers_and_judges(connection: DuckDBPyConnection) -> object:
+    """What models wrote, what judges replied to each question, byte for byte, and what people say of answers."""
+    return connection.execute("""
+        create table written (run_id integer not null, position integer not null, text varchar not null);
+        create table reply (
+            id integer primary key, key varchar not null, judge varchar not null, raw blob not null,
+            received_at varchar not null, seconds double not null, tokens_in integer, tokens_out integer,
+            attempts integer not null
+        );
+        create table label (
+            id integer primary key, key varchar not null, position integer not null, rubric varchar not null,
+            dimension varchar not null, score double not null, labelled_at varchar not null
+        );
+    """)
+
+
+@migration
+def conflicting_results(connection: DuckDBPyConnection) -> object:
+    """Two runs of one key that differ by more than numerics, and how they met: merge, import or verify."""
+    return connection.execute("""
+        create table conflict (
+            key varchar not null, first_run integer not null, second_run integer not null,
+            found_at varchar not null, how varchar not null
+        );
+    """)
+
+
 def create(path: Path, kind: str) -> None:
     """Make an empty ledger, whole or not at all; one that another process made meanwhile is kept."""
     import tempfile

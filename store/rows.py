@@ -15,7 +15,10 @@ def utc_now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """One measured cell, to be committed: `values` has one number per example, in example order, for each quantity."""
+    """One measured cell, to be committed: `values` has one number per example, in example order, for each quantity.
+
+    `texts`: what a model wrote, where it wrote anything.
+    """
 
     key: str
     parts: Mapping[str, str]
@@ -24,6 +27,7 @@ class FinishedRun:
     seconds: float
     device: str
     versions: Mapping[str, str]
+    texts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,34 @@ class FailedAttempt:
     parts: Mapping[str, str]
     error: str
     failed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeReply:
+    """What a judge replied to one question, byte for byte; tokens are None where the server does not count them."""
+
+    key: str
+    """Of the question: 64 hex digits."""
+    judge: str
+    raw: bytes
+    seconds: float
+    tokens_in: int | None
+    tokens_out: int | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a person says of an answer, on a rubric's own scale."""
+
+    key: str
+    """Of the run in which the answer was written."""
+    position: int
+    """Which of its texts, from 0."""
+    rubric: str
+    """Digest of the rubric."""
+    dimension: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)

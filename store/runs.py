@@ -53,6 +53,8 @@ def insert_runs(connection: DuckDBPyConnection, runs: Iterable[FinishedRun], sup
     insert(connection, "run", rows)
     insert(connection, "run_part", [(i, *part) for i, r in zip(ids, fresh, strict=True) for part in r.parts.items()])
     insert_measurements(connection, dict(zip(ids, fresh, strict=True)))
+    texts = [(i, place, text) for i, r in zip(ids, fresh, strict=True) for place, text in enumerate(r.texts)]
+    insert(connection, "written", texts)
 
 
 def insert(connection: DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -106,6 +108,16 @@ def select_values(connection: DuckDBPyConnection, keys: Iterable[str]) -> dict[s
     for key, quantity, series in zip(columns["key"], columns["quantity"], columns["series"], strict=True):
         values.setdefault(key, {})[quantity] = np.ma.filled(series, np.nan)
     return values
+
+
+def select_texts(connection: DuckDBPyConnection, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """key -> what was written, of the newest take; keys of runs that wrote nothing are left out."""
+    rows = connection.execute(
+        f"""select key, list(text order by position) from written join run on run.id = run_id
+            where run_id in ({NEWEST}) group by key order by key""",
+        [list(keys)],
+    ).fetchall()
+    return {key: tuple(texts) for key, texts in rows}
 
 
 def select_infos(connection: DuckDBPyConnection, keys: Iterable[str]) -> dict[str, RunInfo]:
