@@ -112,8 +112,16 @@ def damage(folder: Path, how: str) -> None:
 
 @pytest.mark.parametrize(
     "how",
-    ["missing file", "cut file", "cut file, digest made to fit", "no manifest"]
-    + ["newer format", "no object", "link", "table of another"],
+    [
+        "missing file",
+        "cut file",
+        "cut file, digest made to fit",
+        "no manifest",
+        "newer format",
+        "no object",
+        "link",
+        "table of another",
+    ],
 )
 def test_what_is_not_whole_is_refused_and_nothing_of_it_is_taken(tmp_path: Path, how: str) -> None:
     one, other = ledgers(tmp_path)
