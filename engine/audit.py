@@ -25,6 +25,7 @@ from .execute import execute
 from .findings import HOLDS, Found, capped, inquire, memory_key, resting_on
 from .gather import evidence_digest, missing_arms
 from .grade import Verdict, grade, grade_composite, pending
+from .judging.answers import GATE, labels_digest
 from .measure import Failure, Place
 from .memo import Memo
 from .needs import Resolved
@@ -33,7 +34,11 @@ from .registrations import Registrations, Standing, load_registrations, save_reg
 from .resolve import Resolver
 from .select import Selection, load, select
 from .shelf import Shelf
+from .verify import Verifier, in_conflict, sampled
 from .workspace import Workspace
+
+WITHOUT = ("main", "clean", GATE)
+"""Arms without which nothing was looked at."""
 
 
 class Talk(Protocol):
@@ -85,6 +90,12 @@ class Options:
     """How many measure small models side by side; None: one a core, where that is worth it."""
     twins: bool = False
     """Audit also versions of the claims that must fail."""
+    judge_calls: int | None = None
+    """Most questions that judges are asked; what is left is asked by the next audit. None: as many as it takes."""
+    verify: float = 0.0
+    """Share of the cached runs that are measured again and compared."""
+    graded_only: bool = False
+    """Look at what has a verdict; of other claims only their model is looked for."""
     calibration: bool = False
     """Grade simulated evidence too, in a ledger of its own kind, whose verdicts enter no other."""
 
@@ -101,6 +112,10 @@ class AuditResult:
     regressed: list[str] = field(default_factory=list)
     found: Mapping[str, Found] = field(default_factory=dict)
     """Of the twins of those claims that were asked for them, or had been before."""
+    verified: int = 0
+    """Cached runs that were measured again."""
+    differing: int = 0
+    """Those of them that differ by more than numerics, and are in conflict now."""
 
 
 class Audit:
@@ -113,16 +128,21 @@ class Audit:
         kind = "calibration" if options.calibration else "evidence"
         self.ledger = Ledger(workspace.ledger, kind, on_wait=talk.wait)
         self.failures: dict[str, Failure] = {}
-        self.measured = self.cached = 0
+        self.measured = self.cached = self.verified = self.differing = 0
+        self.conflicts: dict[str, Failure] = {}
         self.memo = Memo({}, {}, workspace.root)
-        self.resolver = Resolver(self.library, self.memo, workspace.root)
-        self.shelf = Shelf(self.ledger)
+        self.resolver = Resolver(self.library, self.memo, workspace.root, options.device)
+        self.shelf = Shelf(self.ledger, workspace.root)
         if options.download:
             self._download()
         self._read()
 
     def run(self) -> AuditResult:
         """Settle every claim, record the audit, say how it stands against the accepted grades."""
+        if self.options.verify:
+            with audit_lock(self.workspace.ledger, self.talk.wait):
+                self._verify()
+                self._read()
         found = {} if self.options.rerun else {name: self._settled(name) for name in self.resolved}
         kept = {name: row for name, row in found.items() if row is not None}
         verdicts = {name: Verdict.from_json(row.document) for name, row in kept.items()}
@@ -140,7 +160,8 @@ class Audit:
         verdicts = {name: verdicts[name] for name in self.claims}
         code, regressed = exit_code(verdicts, load_accepted(self.workspace.accepted))
         self._record(verdicts, kept, audit_id, code)
-        return AuditResult(verdicts, self.claims, code, self.measured, self.cached, regressed, self.found)
+        counts = self.measured, self.cached, regressed, self.found, self.verified, self.differing
+        return AuditResult(verdicts, self.claims, code, *counts)
 
     def preview(self) -> Plan:
         """The plan of what is not settled; nothing is executed or recorded."""
@@ -153,16 +174,20 @@ class Audit:
             files, suites = self.ledger.recall_all("file"), self.ledger.recall_all("suite")
             self.stored: Mapping[str, RecordedVerdict] = self.ledger.verdicts()
             remembered = self.ledger.recall_all("twin")
+            self.conflicts = in_conflict(self.ledger)
         self.memo = Memo(files, suites, self.workspace.root)
         shipped = self.workspace.claims / "registrations.lock"
         self.registrations: Registrations = load_registrations(self.workspace.registrations, shipped)
         self.resolver.renew(self.memo)
         draw = cache(self._draw)
-        self.resolved: dict[str, Resolved] = {
-            name: self.resolver.resolve(loaded.claim, draw(self.resolver.estimand(loaded.claim)))
-            for name, loaded in self.claims.items()
-            if isinstance(loaded.claim, MeasuredClaim)
-        }
+        looked_at = {name for name in self.claims if name in self.stored or not self.options.graded_only}
+        self.resolved: dict[str, Resolved] = {}
+        for name, loaded in self.claims.items():
+            if isinstance(loaded.claim, MeasuredClaim):
+                resolve = self.resolver.resolve if name in looked_at else self.resolver.outline
+                self.resolved[name] = resolve(loaded.claim, draw(self.resolver.estimand(loaded.claim)))
+        for resolved in self.resolved.values():
+            resolved.labels = labels_digest(resolved, self.ledger)
         keys = {name: memory_key(resolved) for name, resolved in self.resolved.items()} if remembered else {}
         self.found = {name: Found.from_json(remembered[key]) for name, key in keys.items() if key in remembered}
 
@@ -180,13 +205,14 @@ class Audit:
         if row is None or row.claim_hash != claim_hash(resolved):
             return None
         standing = None
-        if "main" not in resolved.absent:
+        absent = missing_arms(resolved, self.conflicts)
+        if not absent.keys() & set(WITHOUT):
             standing = self.standing(resolved)
             if standing is None:
                 return None
         elif not self.registrations.is_registered(resolved.estimand, resolved.bound):
             return None
-        evidence = evidence_digest(resolved, resolved.absent, standing)
+        evidence = evidence_digest(resolved, absent, standing)
         if row.evidence_digest != resting_on(evidence, self.found.get(name)):
             return None
         return row
@@ -211,14 +237,36 @@ class Audit:
                 self.failures |= execute(
                     plan,
                     self.ledger,
-                    Place(self.workspace.root, pick_device(self.options.device), self.workspace.artefacts),
+                    self._place(),
                     self.talk.progress,
                     self.options.rerun,
                     self.options.processes,
                 )
             finally:
                 self.talk.end()
-        self.shelf = Shelf(self.ledger, claims)
+        self.conflicts = in_conflict(self.ledger)
+        self.shelf = Shelf(self.ledger, self.workspace.root, claims)
+
+    def _verify(self) -> None:
+        """Measure some of the cached runs again; what differs is kept beside what is there, and is in conflict."""
+        runs = {key: run for resolved in self.resolved.values() for key, run in resolved.runs.items()}
+        plan = sampled(runs, self.ledger, self.options.verify)
+        self.verified = plan.misses
+        if not plan.steps:
+            return
+        self.talk.begin(plan)
+        try:
+            writer = Verifier(self.ledger)
+            execute(
+                plan, self.ledger, self._place(), self.talk.progress, processes=self.options.processes, writer=writer
+            )
+        finally:
+            self.talk.end()
+        self.differing = writer.differing
+
+    def _place(self) -> Place:
+        device = pick_device(self.options.device)
+        return Place(self.workspace.root, device, self.workspace.artefacts, self.options.judge_calls)
 
     def _audit_twins(self, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
         """Ask the claims that hold for their twins; the verdicts that change by what is found."""
@@ -238,8 +286,8 @@ class Audit:
 
     def _graded(self, resolved: Resolved, standing: Standing | None = None) -> Verdict:
         """What the evidence says by itself; where no standing is given, grading is a look at it."""
-        absent = missing_arms(resolved, self.failures)
-        for arm in ("main", "clean"):
+        absent = missing_arms(resolved, {**self.conflicts, **self.failures})
+        for arm in WITHOUT:
             if arm in absent:
                 return pending(resolved.claim, *absent[arm])
         if standing is None:
@@ -281,7 +329,7 @@ class Audit:
         if name not in self.resolved:
             return basis_of_composite({child: self.hashes(child) for child in self.claims[name].claim.expect.claims})
         resolved = self.resolved[name]
-        absent = missing_arms(resolved, self.failures)
+        absent = missing_arms(resolved, {**self.conflicts, **self.failures})
         return basis_of(resolved, absent, self.standing(resolved), self.found.get(name))
 
     def _bases(self, rows: Sequence[VerdictRow]) -> dict[str, str]:
@@ -294,8 +342,8 @@ class Audit:
         return resting_on(self._digest(resolved), self.found.get(resolved.claim.claim))
 
     def _digest(self, resolved: Resolved, standing: Standing | None = None) -> str:
-        absent = missing_arms(resolved, self.failures)
-        looked = None if "main" in absent or "clean" in absent else standing or self.standing(resolved)
+        absent = missing_arms(resolved, {**self.conflicts, **self.failures})
+        looked = None if absent.keys() & set(WITHOUT) else standing or self.standing(resolved)
         return evidence_digest(resolved, absent, looked)
 
     def _about(self) -> dict[str, Any]:

@@ -78,6 +78,8 @@ def basis_of(
     }
     if resolved.runs:
         parts["code"]["runs"] = resolved.runs.cells
+    if resolved.labels:
+        parts["judge"] = {"labels": resolved.labels}
     if standing:
         parts["sampling"] |= {"look": standing.look, "registered before data": standing.before_data}
     for name, value in resolved.more.items():
@@ -136,6 +138,8 @@ def _parts(found: list[Cause]) -> Iterator[str]:
 def _category_of_part(name: str) -> str:
     if name.startswith("judge"):
         return "judge"
+    if name == "machine":
+        return name
     return "model" if name.startswith("donor.") else "data"
 
 

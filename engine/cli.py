@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from .judging.app import judge_app
+
 app = typer.Typer(
     name="mi-atlas",
     help="Claims about small language models, re-graded from evidence: High, Medium, Refuted or Pending.",
@@ -19,6 +21,9 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, help="The models claims can name.", rich_markup_mode=None)
 app.add_typer(models_app, name="models")
+app.add_typer(judge_app, name="judge")
+store_app = typer.Typer(no_args_is_help=True, help="Evidence that others measured.", rich_markup_mode=None)
+app.add_typer(store_app, name="store")
 
 LedgerOption = Annotated[
     Path | None, typer.Option("--ledger", help="The DuckDB file (default: .mi-atlas/ledger.duckdb).")
@@ -83,12 +88,18 @@ def audit(
         bool, typer.Option("--twins", help="Also audit versions of the claims that must fail; one that is High counts.")
     ] = False,
     download: Annotated[bool, typer.Option(help="Fetch weights that are not here from the hub.")] = False,
+    verify: Annotated[
+        str | None, typer.Option(help="Measure this share of the cached runs again, such as 5%, and compare.")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 ... (default: an accelerator if there is one).")
     ] = None,
     processes: Annotated[
         int | None,
         typer.Option(min=1, help="Measure small models in so many processes (default: one a core, if worth it)."),
+    ] = None,
+    judge_calls: Annotated[
+        int | None, typer.Option(min=0, help="Ask judges at most so many questions; the next audit goes on.")
     ] = None,
     recorded: Annotated[
         Path | None,
@@ -104,7 +115,9 @@ def audit(
     from . import commands
     from .audit import Options
 
-    options = Options(_selection(claims, tag, model), rerun, confirm, download, device, processes, twins)
+    options = Options(_selection(claims, tag, model), rerun, confirm, download, device, processes, twins, judge_calls)
+    if verify is not None:
+        options = commands.verifying(options, verify)
     raise typer.Exit(commands.audit(_workspace(ledger), options))
 
 
@@ -329,6 +342,40 @@ def models_build(
     from . import commands
 
     raise typer.Exit(commands.models_build(_workspace(None), name, out))
+
+
+@store_app.command("export")
+def store_export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    claims: Claims = None,
+    tag: Tags = None,
+    model: Models = None,
+    ledger: LedgerOption = None,
+) -> None:
+    """Write evidence as Parquet files: all that the ledger holds, or what some claims rest on."""
+    from . import sharing
+
+    sharing.export(_workspace(ledger), _selection(claims, tag, model), folder)
+
+
+@store_app.command("import")
+def store_import(
+    folder: Annotated[Path, typer.Argument(help="Folder that `store export` wrote.")], ledger: LedgerOption = None
+) -> None:
+    """Add the evidence of exported files; digests are checked, nothing that is here is rewritten."""
+    from . import sharing
+
+    raise typer.Exit(sharing.import_files(_workspace(ledger), folder))
+
+
+@store_app.command("merge")
+def store_merge(
+    other: Annotated[Path, typer.Argument(help="Another ledger, a DuckDB file.")], ledger: LedgerOption = None
+) -> None:
+    """Add the evidence of another ledger; of conflicting results both are kept, and their claims are Pending."""
+    from . import sharing
+
+    raise typer.Exit(sharing.merge(_workspace(ledger), other))
 
 
 def _workspace(ledger: Path | None):  # type: ignore[no-untyped-def]

@@ -43,12 +43,33 @@ def audit(workspace: Workspace, options: Options) -> int:
     table = rows(result.claims, result.verdicts)
     print_table(table)
     print(f"\n{summary(table)}; {result.measured} runs measured, {result.cached} cached")
+    if options.verify:
+        print(
+            f"{result.verified} cached runs measured again: {result.differing or 'none'} differ by more than numerics"
+        )
     if options.twins:
         print(twins(result.verdicts, result.found))
     if result.regressed:
         print(f"graded lower than accepted: {', '.join(result.regressed)}")
     print("`mi-atlas explain CLAIM` says why; ledger:", _short(workspace.ledger))
     return result.exit_code
+
+
+def verifying(options: Options, share: str) -> Options:
+    """The same with a share of the cached runs to verify, as it is typed: `5%`.
+
+    Raises:
+        UsageError: it is no share.
+    """
+    from dataclasses import replace
+
+    try:
+        part = float(share.removesuffix("%")) / 100
+    except ValueError:
+        part = 0.0
+    if not 0 < part <= 1:
+        raise UsageError(f"--verify takes a share of the cached runs such as 5%, not `{share}`")
+    return replace(options, verify=part)
 
 
 def plan(workspace: Workspace, options: Options) -> None:
@@ -90,7 +111,9 @@ def report(workspace: Workspace, selection: Selection, out: Path | None) -> None
     from .site.material import material
     from .site.pages import write_site
 
-    found = material(Audit(workspace, Options(selection), TerminalTalk()))
+    state = Audit(workspace, Options(selection, graded_only=True), TerminalTalk())
+    found = material(state)
+    state.memo.save(state.ledger)
     folder = out or workspace.ledger.parent / "report"
     pages = write_site(found, folder)
     count = len(found.claims)

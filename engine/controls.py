@@ -129,23 +129,29 @@ def dealt_anew(
 ) -> dict[tuple[str, str, int], Floats]:
     """Control draws made of the effects' own numbers: in each example they are dealt anew among the components.
 
-    `effects`: (intervention label, component) -> values (n,). Where trainings or sessions are repeated, a draw is made
-    of one of them, by turns.
+    `effects`: (intervention label, component) -> values (n,). Where trainings are repeated, a draw is made of one of
+    them, by turns. Of relabelled sessions a draw has all: in each they are dealt anew for all examples alike, and the
+    draw is the geometric mean over the sessions.
     """
     import numpy as np
 
     own, repeated = claim.counterfactual, claim.metric.repeated
     drawn: dict[tuple[str, str, int], Floats] = {}
     refs = find_form(claim.expect.form).controls(claim, tuple(sweep))
+    relabelled = claim.control.kind == "relabelled_sessions"
     for stands_for, draw in product(dict.fromkeys(ref.intervention for ref in refs), range(claim.control.draws)):
-        seed = turn(draw, repeated.least) if repeated else getattr(own, "seed", 0)
-        name = label(stands_for or word(own), seed)
-        given = {site: values for (intervention, site), values in effects.items() if intervention == name}
-        values = np.stack(list(given.values()))
-        dice = np.random.default_rng(int(digest("dealt anew", [name, draw])[:12], 16))
-        dealt = np.take_along_axis(values, dice.random(values.shape).argsort(axis=0), axis=0)
+        seeds = [turn(draw, repeated.least) if repeated else getattr(own, "seed", 0)]
+        if relabelled and repeated:
+            seeds = list(range(1, repeated.times + 1))
+        names = [label(stands_for or word(own), seed) for seed in seeds]
+        sites = list(dict.fromkeys(site for intervention, site in effects if intervention in names))
+        values = np.array([[effects[name, site] for name in names] for site in sites])
+        dice = np.random.default_rng(int(digest("dealt anew", [names[0], draw])[:12], 16))
+        order = dice.random((*values.shape[:2], 1) if relabelled else values.shape).argsort(axis=0)
+        dealt = np.take_along_axis(values, np.broadcast_to(order, values.shape), axis=0)
+        dealt = np.exp(np.log(dealt).mean(axis=1)) if relabelled else dealt[:, 0]
         for site in (ref.site for ref in refs if ref.intervention == stands_for):
-            drawn[stands_for or intervention_label(own), site, draw] = dealt[list(given).index(site)]
+            drawn[stands_for or intervention_label(own), site, draw] = dealt[sites.index(site)]
     return drawn
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..store import FinishedRun, Ledger, utc_now
+from .machine import TIMED
 from .measure import Event, Failure, Lost, Place, cores, is_small, measure
 from .plan import GroupStep, Plan
 
@@ -59,16 +60,23 @@ class Writer:
 
 
 def execute(
-    plan: Plan, ledger: Ledger, place: Place, progress: Progress, supersede: bool = False, processes: int | None = None
+    plan: Plan,
+    ledger: Ledger,
+    place: Place,
+    progress: Progress,
+    supersede: bool = False,
+    processes: int | None = None,
+    writer: Writer | None = None,
 ) -> dict[str, Failure]:
     """Run every step; returns the failures by key. With `supersede` new values take the place of stored ones.
 
     What was proven of a model is remembered in the ledger, and is proven again with `supersede`. `processes`: how many
-    measure small models side by side; None: one a core, where that is worth it.
+    measure small models side by side; None: one a core, where that is worth it. `writer`: another one than that which
+    commits all.
     """
     failures: dict[str, Failure] = {}
     done = [0] * len(plan.steps)
-    writer = Writer(ledger, supersede)
+    writer = writer or Writer(ledger, supersede)
     try:
         for number, event in _in_order(plan.steps, ledger, place, writer, processes):
             if isinstance(event, FinishedRun):
@@ -86,9 +94,25 @@ def execute(
 def _in_order(
     steps: Sequence[GroupStep], ledger: Ledger, place: Place, writer: Writer, processes: int | None
 ) -> Iterator[Event]:
-    """First what needs no other run, then what is aimed by maps that have been measured meanwhile."""
-    yield from _events({n: step for n, step in enumerate(steps) if not step.group.inputs}, place, writer, processes)
-    aimed = {n: step for n, step in enumerate(steps) if step.group.inputs}
+    """First what needs no other run, then what is aimed by maps, then judgments of what was written meanwhile."""
+    models = {n: step for n, step in enumerate(steps) if step.group.writing is None}
+    yield from _events({n: step for n, step in models.items() if not step.group.inputs}, place, writer, processes)
+    yield from _aimed({n: step for n, step in models.items() if step.group.inputs}, ledger, place, writer, processes)
+    judging = {n: step for n, step in enumerate(steps) if step.group.writing}
+    if judging:
+        from .judging.bench import Bench
+
+        writer.flush()
+        bench = Bench(ledger, place)
+        for number, step in judging.items():
+            for event in bench.judge(step):
+                yield number, event
+
+
+def _aimed(
+    aimed: dict[int, GroupStep], ledger: Ledger, place: Place, writer: Writer, processes: int | None
+) -> Iterator[Event]:
+    """What is aimed by maps that have been measured meanwhile."""
     if not aimed:
         return
     writer.flush()
@@ -105,8 +129,14 @@ def _in_order(
 
 
 def _events(steps: Mapping[int, GroupStep], place: Place, writer: Writer, processes: int | None) -> Iterator[Event]:
-    """Small models side by side, if there is enough of them; all others one after another, in this process."""
-    small, proven = [number for number, step in steps.items() if is_small(step.group)], writer.proven
+    """Small models side by side, if there is enough of them; all others one after another, in this process.
+
+    What is timed comes last, when nothing else runs.
+    """
+    timed = {number: step for number, step in steps.items() if step.group.evaluator in TIMED}
+    steps = {**{number: step for number, step in steps.items() if number not in timed}, **timed}
+    small = [number for number, step in steps.items() if is_small(step.group) and number not in timed]
+    proven = writer.proven
     if processes is None:
         worth = place.device == "cpu" and sum(steps[number].passes for number in small) >= WORTH_A_POOL
         processes = cores() if worth else 1
@@ -117,6 +147,6 @@ def _events(steps: Mapping[int, GroupStep], place: Place, writer: Writer, proces
             for of_small, event in pool.measure([steps[number] for number in small], proven):
                 yield small[of_small], event
     for number, step in steps.items():
-        if processes == 1 or not is_small(step.group):
+        if processes == 1 or number not in small:
             for event in measure(step, place, proven):
                 yield number, event

@@ -7,14 +7,15 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from ..evaluators.cells import APPLIES, OF
+from ..evaluators.cells import APPLIES, COUNTED, OF
 from ..evaluators.models.locate import Located
 from ..specs.canonical import digest
 from .controls import dealt_anew
 from .grade import GRADER_VERSION
 from .grade.evidence import Absent, Evidence
 from .grade.forms import find_form
-from .measure import Failure
+from .judging.answers import GATE, LENGTH, LENGTH_VERSUS
+from .measure import CONFLICT, Failure
 from .needs import Address, Resolved
 from .registrations import Standing
 
@@ -30,22 +31,30 @@ def missing_arms(resolved: Resolved, failures: Mapping[str, Failure]) -> dict[st
     absent = dict(resolved.absent)
     if failures.keys().isdisjoint(resolved.runs):
         return absent
+    shown: set[str] = set()
     for address, keys in resolved.series.items():
-        for key in keys:
+        for key in (each for own in keys for each in (own, *resolved.runs[own].reads)):
+            shown.add(key)
             if key in failures and address.arm not in absent:
                 absent[address.arm] = (failures[key].code, failures[key].reason)
+    for key in failures.keys() & resolved.runs.keys() - shown if "main" not in absent else ():
+        if failures[key].code == CONFLICT:
+            absent["main"] = (failures[key].code, failures[key].reason)
     return absent
 
 
 def evidence_digest(resolved: Resolved, absent: Mapping[str, tuple[str, str]], standing: Standing | None) -> str:
     """What a grade rests on beside the claim itself: the runs, what is missing, the look, and the grader (64 hex)."""
     look = (standing.look, standing.before_data) if standing else None
-    return _evidence_digest(tuple(resolved.runs), tuple(absent.items()), look, GRADER_VERSION)
+    return _evidence_digest(tuple(resolved.runs), tuple(absent.items()), look, GRADER_VERSION, resolved.labels)
 
 
 @lru_cache(maxsize=1024)
-def _evidence_digest(runs: tuple[str, ...], absent: tuple[Any, ...], look: tuple[int, bool] | None, grader: int) -> str:
-    return digest("evidence", {"runs": sorted(runs), "absent": dict(absent), "look": look, "grader": grader})
+def _evidence_digest(
+    runs: tuple[str, ...], absent: tuple[Any, ...], look: tuple[int, bool] | None, grader: int, labels: str
+) -> str:
+    parts = {"runs": sorted(runs), "absent": dict(absent), "look": look, "grader": grader}
+    return digest("evidence", {**parts, "labels": labels} if labels else parts)
 
 
 def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]], standing: Standing) -> Evidence:
@@ -54,14 +63,16 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
 
     located = resolved.located
     assert isinstance(located, Located)
+    marks = _marks(resolved, values, absent)
     arrays: dict[str, dict[Any, NDArray[np.float64]]] = {
         role: {} for role in ("effect", "control", "clean", "positive_control", "denominator", "companion")
     }
     names = find_form(resolved.claim.expect.form).companions(resolved.claim)
     absent = {**absent, **_not_given(resolved, values, absent)}
+    versus = (resolved.claim.metric.judging or {}).get("versus")
     counts, left_out = _counting(resolved, values, absent)
     for address, keys in resolved.series.items():
-        if address.arm in absent:
+        if address.arm in absent or address.role == GATE:
             continue
         place, quantity = _place(address), _quantity(resolved, address)
 
@@ -75,6 +86,9 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
             arrays["denominator"][place] = series(f"{quantity}{OF}")
         if address.role == "effect":
             arrays["companion"].update({(name, *place): series(name) for name in names if name in values[keys[0]]})
+            for name, site in ((LENGTH, address.site), (LENGTH_VERSUS, versus)):
+                if name in values[keys[0]]:
+                    arrays["companion"][LENGTH, address.intervention, site] = series(name)
     if resolved.rearranged and "main" not in absent:
         arrays["control"] = dealt_anew(resolved.claim, resolved.sweep, arrays["effect"])
     rows = [
@@ -99,17 +113,27 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
         dtype=located.spec.dtype,
         denominators=arrays["denominator"],
         companions=arrays["companion"],
-        marks=_marks(resolved, values, absent),
+        marks=marks["effect"],
+        draw_marks=marks["control"],
         left_out=left_out,
     )
 
 
 def _not_given(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Arms of which some run gives other quantities than the claim's, as a model that was not trained has no loss."""
+    """Arms of which some run gives other quantities than the claim's, as a model that was not trained has no loss.
+
+    What was counted of a training that does not fit is the least it takes, which speaks for no other claim than that it
+    takes so much.
+    """
     found: dict[str, tuple[str, str]] = {}
+    claim = resolved.claim
+    at_least = claim.expect.form == "threshold" and not find_form("threshold").negative(claim)
     for address, keys in resolved.series.items():
         quantity = _quantity(resolved, address)
-        if address.arm not in absent and any(quantity not in values[key] for key in keys):
+        if address.arm not in absent and not at_least and any(COUNTED in values[key] for key in keys):
+            least = max(float(values[key][quantity][0]) for key in keys if COUNTED in values[key])
+            found[address.arm] = "out_of_memory", f"{address.site} does not fit: it takes at least {least:.0f} bytes"
+        if address.role != GATE and address.arm not in absent and any(quantity not in values[key] for key in keys):
             found[address.arm] = "not_given", f"there is no {quantity} of {address.site} under {address.intervention}"
     return found
 
@@ -139,15 +163,22 @@ def _counting(
     return counts, left_out
 
 
-def _marks(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]]) -> dict[int, str]:
-    """Repetition -> digest of all that was measured in it, of all components."""
-    repeated = resolved.claim.metric.repeated
-    found: dict[int, Any] = {number: sha256() for number in range(1, repeated.times + 1)} if repeated else {}
-    for address, keys in resolved.series.items():
-        for key in keys if address.arm == "main" and "main" not in absent and found else ():
+def _marks(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]]) -> dict[str, dict[int, str]]:
+    """Of effects by repetition, of controls by draw: digest of all that was measured in it, of all components."""
+    metric, found = resolved.claim.metric, dict[tuple[str, int], Any]()
+    for address, keys in resolved.series.items() if metric.repeated else ():
+        if address.arm in absent or (address.role, address.arm) not in (("effect", "main"), ("control", "control")):
+            continue
+        for key in keys:
+            number = address.draw if address.role == "control" else resolved.runs[key].cell.seed
+            content = found.setdefault((address.role, number), sha256())
             for name, numbers in sorted(values[key].items()):
-                found[resolved.runs[key].cell.seed].update(name.encode() + numbers.tobytes())
-    return {number: content.hexdigest() for number, content in found.items()}
+                if name == COUNTED:  # what needs no run is no copy of one
+                    content.update(str(number).encode())
+                elif name not in metric.OF_MACHINE:
+                    content.update(name.encode() + numbers.tobytes())
+    each = {place: content.hexdigest() for place, content in found.items()}
+    return {role: {n: mark for (its, n), mark in each.items() if its == role} for role in ("effect", "control")}
 
 
 def _quantity(resolved: Resolved, address: Address) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..evaluators.cells import NotEvaluated
 from ..evaluators.registry import Materials, find_evaluator
 from ..store import FinishedRun, utc_now
-from .memo import generate_blocks
+from .memo import generate_blocks, generate_items
 from .needs import DONOR
 
 if TYPE_CHECKING:
@@ -21,12 +21,22 @@ if TYPE_CHECKING:
     from ..evaluators.models.load import LoadedModel
     from ..evaluators.models.locate import Located
     from ..evaluators.tasks.example import Block, Split
+    from ..evaluators.tasks.items import ItemBlock
     from .memo import BlockInfo
     from .needs import Group
     from .plan import GroupStep
 
+T = TypeVar("T")
+
+WRITER = "generation"
+"""The evaluator that is given questions, and not prompts whose answer is known token by token."""
+
 SHARED_FROM_BYTES = 50_000_000
 """Weights under this run on one thread: their matrices are so small that threads would wait for each other."""
+
+
+CONFLICT = "conflicting_results"
+"""Code of what was measured twice, differently."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,8 @@ class Place:
     device: str
     artefacts: Path | None = None
     """Where trainings are kept; None: they are not."""
+    judge_calls: int | None = None
+    """Most questions that judges are asked; None: as many as the claims need."""
 
 
 def measure(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedRun | Lost]:
@@ -102,16 +114,19 @@ def _runs(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedR
     torch.set_num_threads(1 if is_small(group) else cores())
     runs = {run.cell: run for run in step.runs}
     model, others = _models(group, place.device, proven)
-    materials, versions = _materials(step, place, others), _versions()
+    materials, used = _materials(step, place, others), versions()
     for result in find_evaluator(group.evaluator).measure(model, materials, list(runs)):
         run = runs[result.cell]
-        yield FinishedRun(run.key, run.parts, result.values, utc_now(), result.seconds, place.device, versions)
+        about = run.key, run.parts, result.values, utc_now(), result.seconds, place.device, used
+        yield FinishedRun(*about, result.texts)
 
 
 def _materials(step: GroupStep, place: Place, others: Mapping[str, LoadedModel]) -> Materials:
     group = step.group
+    writes = group.suite.behaviour and group.evaluator == WRITER
     return Materials(
-        blocks=_blocks(group, group.blocks, group.split, place),
+        blocks=() if writes else _blocks(group, group.blocks, group.split, place),
+        items=items_of(group, place) if writes else (),
         settings=group.settings,
         discovery=_blocks(group, group.discovery, "discovery", place) if group.discovery else (),
         donor=others.get(DONOR),
@@ -152,17 +167,43 @@ def _blocks(group: Group, infos: tuple[BlockInfo, ...], split: Split, place: Pla
     Raises:
         NotEvaluated: `suite_changed`.
     """
-    planned = [info.digest for info in infos]
-    key = (group.located.parts["tokenizer"], *planned)
-    if key not in _kept:
-        while len(_kept) >= KEPT:
-            del _kept[next(iter(_kept))]
+    planned = tuple(info.digest for info in infos)
+    key = group.located.parts["tokenizer"], *planned
+    if key not in _kept_blocks:
         blocks = generate_blocks(group.suite, group.located, group.draw, place.workspace, split)
-        if [block.digest for block in blocks] != planned:
-            what = "the suite's prompts changed between planning and measuring; audit again"
-            raise NotEvaluated("suite_changed", what)
-        _kept[key] = blocks
-    return _kept[key]
+        if group.suite.behaviour:
+            items_of(group, place)
+        else:
+            _check(planned, blocks)
+        _keep(_kept_blocks, key, blocks)
+    return _kept_blocks[key]
+
+
+def items_of(group: Group, place: Place) -> tuple[ItemBlock, ...]:
+    """The questions that were planned, one block a category.
+
+    Raises:
+        NotEvaluated: `suite_changed`.
+    """
+    planned = tuple(info.checks for info in group.blocks)
+    key = group.located.parts["tokenizer"], *planned
+    if key not in _kept_items:
+        items = generate_items(group.suite, group.located, group.draw, place.workspace, group.split)
+        _check(planned, items)
+        _keep(_kept_items, key, items)
+    return _kept_items[key]
+
+
+def _check(planned: tuple[str, ...], found: Sequence[Block | ItemBlock]) -> None:
+    if tuple(block.digest for block in found) != planned:
+        what = "the suite's prompts changed between planning and measuring; audit again"
+        raise NotEvaluated("suite_changed", what)
+
+
+def _keep(shelf: dict[tuple[str, ...], T], key: tuple[str, ...], what: T) -> None:
+    while len(shelf) >= KEPT:
+        del shelf[next(iter(shelf))]
+    shelf[key] = what
 
 
 KEPT = 6
@@ -170,11 +211,14 @@ KEPT = 6
 
 _loaded: dict[tuple[str, ...], LoadedModel] = {}
 
-_kept: dict[tuple[str, ...], tuple[Block, ...]] = {}
+_kept_blocks: dict[tuple[str, ...], tuple[Block, ...]] = {}
+
+_kept_items: dict[tuple[str, ...], tuple[ItemBlock, ...]] = {}
 
 
 @lru_cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What a run was measured with, by name."""
     import mi_atlas
     import torch
     import transformers

@@ -14,12 +14,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..specs.behaviour import Behaviour
 from ..specs.canonical import digest, digest_file
 from ..specs.suite import Suite
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from ..evaluators.models.locate import Located
     from ..evaluators.tasks.example import Block, Split
+    from ..evaluators.tasks.items import ItemBlock
     from ..specs.recipe import Data
     from ..store import Ledger
 
@@ -33,6 +37,8 @@ class BlockInfo:
     examples: tuple[str, ...]
     templates: tuple[str, ...]
     rejected: Mapping[str, int]
+    checks: str = "-"
+    """Digest of what a program would say of answers to it, of the questions of a behaviour set."""
 
 
 class Memo:
@@ -57,26 +63,27 @@ class Memo:
         Raises:
             TaskError: the suite cannot be generated; the text says why.
         """
-        rows = self._rows_digest(suite.jsonl) if suite.jsonl else None
+        source = suite.jsonl or (suite.behaviour.jsonl if isinstance(suite.behaviour, Behaviour) else None)
+        rows = self._rows_digest(source) if source else None
         code, tokenizer = _generator_digest(), located.parts["tokenizer"]
         parts = {"suite": suite, "tokenizer": tokenizer, "draw": draw, "rows": rows, "generator": code, "split": split}
         key = digest("suite-memo", parts)
         if key not in self._known["suite"]:
-            infos = [_info(block) for block in generate_blocks(suite, located, draw, self._workspace, split)]
+            infos = infos_of(suite, located, draw, self._workspace, split)
             self._add("suite", key, json.dumps([asdict(info) for info in infos]))
         return self._infos(key)
 
     def data_digest(self, data: Data) -> str:
-        """What identifies the data of a training; task families are not imported again to see that they are there.
+        """What identifies the data of a training; what is generated is not generated again to be known.
 
         Raises:
             NotEvaluated: the data are not here; the text says how to get them.
         """
-        from ..evaluators.finetuning.rows import VERSION, data_digest
+        from ..evaluators.finetuning.rows import data_digest
 
-        if data.families is None:
+        if data.families is None and data.canonical is None:
             return data_digest(data, self._workspace, self.file_digest)
-        key = digest("data-memo", {"data": data, "rows": VERSION, "generator": _generator_digest()})
+        key = digest("data-memo", {"data": data, "rows": _rows_code_digest(), "generator": _generator_digest()})
         if key not in self._known["suite"]:
             self._add("suite", key, data_digest(data, self._workspace, self.file_digest))
         return self._known["suite"][key]
@@ -113,18 +120,70 @@ def _generator_digest() -> str:
     return source_digest()
 
 
+@cache
+def _rows_code_digest() -> str:
+    from ..evaluators.finetuning import rows
+
+    folder = Path(rows.__file__).parent
+    return digest("rows-code", [digest_file(folder / name) for name in ("rows.py", "canonical.py", "formats.py")])
+
+
 def generate_blocks(
     suite: Suite, located: Located, draw: int, workspace: Path, split: Split = "verification"
 ) -> tuple[Block, ...]:
     """The prompts themselves, tokenized for a model."""
-    from tokenizers import Tokenizer
-
     from ..evaluators.tasks import generate
 
-    return generate(suite, Tokenizer.from_file(str(located.tokenizer_file)), split, draw, workspace)
+    tokenizer = _tokenizer(located)
+    if not suite.behaviour:
+        return generate(suite, tokenizer, split, draw, workspace)
+    from ..evaluators.finetuning.chat import Chat
+    from ..evaluators.tasks.items import examples_of
+
+    chat = Chat.of(located)
+    return tuple(
+        examples_of(block, tokenizer, chat) for block in generate_items(suite, located, draw, workspace, split)
+    )
+
+
+def generate_items(
+    suite: Suite, located: Located, draw: int, workspace: Path, split: Split = "verification"
+) -> tuple[ItemBlock, ...]:
+    """The questions of a behaviour set; none, where a suite is not one."""
+    from ..evaluators.tasks.items import item_blocks
+
+    behaviour = suite.behaviour
+    if not isinstance(behaviour, Behaviour):
+        return ()
+    return item_blocks(behaviour, _tokenizer(located), split, draw, workspace)
+
+
+def infos_of(
+    suite: Suite, located: Located, draw: int, workspace: Path, split: Split = "verification"
+) -> list[BlockInfo]:
+    """What keys and grades need of the blocks of a suite, a behaviour set or another."""
+    if suite.behaviour:
+        return [_info_of_items(block) for block in generate_items(suite, located, draw, workspace, split)]
+    return [_info(block) for block in generate_blocks(suite, located, draw, workspace, split)]
+
+
+def _tokenizer(located: Located) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(located.tokenizer_file))
 
 
 def _info(block: Block) -> BlockInfo:
     ids = tuple(example.id for example in block.examples)
     templates = tuple(example.template for example in block.examples)
     return BlockInfo(block.family, block.digest, ids, templates, dict(block.rejected))
+
+
+def _info_of_items(block: ItemBlock) -> BlockInfo:
+    """What is asked decides what is written; what is checked decides what is said of it."""
+    from ..specs.items import asked
+
+    content = digest("asked", [asked(item) for item in block.items])
+    ids = tuple(digest("item", item)[:16] for item in block.items)
+    templates = tuple(f"{block.family}/{item.unit}" for item in block.items)
+    return BlockInfo(block.family, content, ids, templates, {}, block.digest)

@@ -17,6 +17,7 @@ from .memo import BlockInfo
 
 if TYPE_CHECKING:
     from ..evaluators.tasks.example import Split
+    from ..specs.judge import Judge
     from .trainings import MapRuns, Training
 
 
@@ -46,6 +47,14 @@ class Group:
     """Condition -> how the model is trained first, and what that needs."""
     split: Split = "verification"
     """Which of the suite's examples the blocks are."""
+    writing: Group | None = None
+    """In which the answers are written that are judged here; None: nothing is judged."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """Who judges, and what they are asked."""
+    judges: tuple[Judge, ...] = ()
+    """The same, with where they are to be found, which is no part of a key."""
+    machine: str = ""
+    """Digest of the machine, of times and memory."""
 
     @property
     def others(self) -> Mapping[str, Located]:
@@ -62,7 +71,7 @@ class Group:
         """Groups with equal keys are the same group (64 hex digits)."""
         blocks = [block.digest for block in self.blocks]
         parts = {"model": self.located.parts, "blocks": blocks, "evaluator": self.evaluator, "more": self.more}
-        return digest("group", parts)
+        return digest("group", {**parts, "writing": self.writing.key} if self.writing else parts)
 
     @cached_property
     def more(self) -> Mapping[str, str]:
@@ -74,6 +83,10 @@ class Group:
             parts["trainings"] = digest("trainings", {name: each.parts for name, each in self.trainings.items()})
         if self.settings:
             parts["settings"] = canonical(self.settings)
+        if self.machine:
+            parts["machine"] = self.machine
+        if self.asked:
+            parts["judges"] = canonical(self.asked)
         if self.discovery:
             parts["discovery"] = digest("discovery", [block.digest for block in self.discovery])
         return parts
@@ -98,13 +111,17 @@ class Run:
     parts: Mapping[str, str]
     cell: Cell
     group: Group
+    reads: tuple[str, ...] = ()
+    """Keys of the runs whose answers it judges."""
 
     @classmethod
-    def of(cls, group: Group, cell: Cell, block: BlockInfo) -> Run:
+    def of(cls, group: Group, cell: Cell, block: BlockInfo, reads: tuple[str, ...] = ()) -> Run:
         """The run of a cell on one of the group's blocks."""
         evaluator = (group.evaluator, group.version)
         parts = cell_parts(cell, group.located.parts, block.digest, group.pool, evaluator, group.more_at(cell.site))
-        return cls(cell_key(parts), parts, cell, group)
+        if reads:
+            parts |= {"answers": digest("answers", list(reads)), "checks": block.checks}
+        return cls(cell_key(parts), parts, cell, group, reads)
 
 
 class Runs(dict[str, Run]):
@@ -155,6 +172,8 @@ class Resolved:
     """Parts of the runs' keys that not every evaluator has."""
     data: tuple[str, ...] = ()
     """What the main arm looks at, as registrations name it; the evaluator's version is no part of it."""
+    labels: str = ""
+    """Digest of what people say of the answers that are judged; empty where nobody said anything."""
 
     @property
     def rearranged(self) -> bool:
@@ -168,8 +187,9 @@ class Resolved:
 
     @property
     def main_keys(self) -> frozenset[str]:
-        """Keys of the runs of the main arm."""
-        return frozenset(key for address, keys in self.series.items() if address.arm == "main" for key in keys)
+        """Keys of the runs of the main arm, and of those in which what they judge was written."""
+        keys = [key for address, keys in self.series.items() if address.arm == "main" for key in keys]
+        return frozenset((*keys, *(each for key in keys for each in self.runs[key].reads)))
 
 
 def _kind(component: str) -> str:

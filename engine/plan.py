@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,10 @@ from .needs import Group, Resolved, Run
 if TYPE_CHECKING:
     from ..evaluators.cells import Cell
     from ..store import Ledger
+
+
+TOKENS_A_PASS = 4
+"""Tokens written one by one, with what was computed kept, that take as long as the pass of a prompt."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,24 @@ class GroupStep:
 
     @property
     def passes(self) -> int:
-        """Prompts to be run through the model, one for each run and example; and those of trainings, thrice each."""
+        """Prompts to be run through the model, one for each run and example; and those of trainings, thrice each.
+
+        0 where answers are judged that another step writes.
+        """
+        if self.group.writing:
+            return 0
         sizes = {block.family: len(block.examples) for block in self.group.blocks}
         trained = {training_of(self.group, run.cell) for run in self.runs}
-        return sum(sizes[run.cell.family] for run in self.runs) + sum(
+        return sum(sizes[run.cell.family] * weight_of(run.cell.intervention) for run in self.runs) + sum(
             self.group.trainings[name].passes for name, *_ in trained if name in self.group.trainings
         )
+
+
+def weight_of(intervention: str) -> int:
+    """How many passes an example takes: of an answer one for every few tokens, since they are written one by one."""
+    name, _, told = intervention.partition("(")
+    tokens = re.match(r"\d+", told)
+    return 1 + int(tokens[0]) // TOKENS_A_PASS if name == "generate" and tokens else 1
 
 
 def training_of(group: Group, cell: Cell) -> tuple[str, int, int, int]:
@@ -76,11 +93,15 @@ def make_plan(resolved: Iterable[Resolved], ledger: Ledger, rerun: bool = False)
     for claim in resolved:
         runs.update(claim.runs)
     hits = set() if rerun else ledger.hits(runs)
+    return plan_of((run for key, run in runs.items() if key not in hits), len(hits))
+
+
+def plan_of(runs: Iterable[Run], hits: int) -> Plan:
+    """Runs in steps, those of one group together."""
     groups: dict[str, list[Run]] = {}
-    for key, run in runs.items():
-        if key not in hits:
-            groups.setdefault(run.group.key, []).append(run)
-    return Plan(tuple(GroupStep(members[0].group, tuple(members)) for members in groups.values()), len(hits))
+    for run in runs:
+        groups.setdefault(run.group.key, []).append(run)
+    return Plan(tuple(GroupStep(members[0].group, tuple(members)) for members in groups.values()), hits)
 
 
 def why_stale(runs: Sequence[Run], ledger: Ledger) -> list[StaleCause]:

@@ -26,6 +26,8 @@ from ..specs.suite import Suite
 from .controls import Effect, control_runs, positive_run
 from .grade.evidence import Ref, intervention_label
 from .grade.forms import FormError, find_form
+from .judging.answers import GATE, What, answers_to, gate_run, judging_group
+from .machine import TIMED, machine_digest
 from .memo import Memo
 from .needs import Address, Group, Resolved, Run, Runs, data_of
 from .trainings import MAP_DRAW, MapRuns, Training, maps_of
@@ -43,14 +45,15 @@ _NOT_MEASURED = {*PROSE, "expect", "threshold"}
 class Resolver:
     """Resolves claims against a library of named specs; equal runs of different claims are one object."""
 
-    def __init__(self, library: Library, memo: Memo, workspace: Path) -> None:
+    def __init__(self, library: Library, memo: Memo, workspace: Path, device: str | None = None) -> None:
         self._memo = memo
+        self._device = device
         self._workspace = workspace
         self._models, self._suites = cache(library.model), cache(library.suite)
         self._located: dict[int, tuple[Model, Located | Absent]] = {}
         self._asked: dict[tuple[object, ...], tuple[Located, Suite, Group]] = {}
         self._groups: dict[str, Group] = {}
-        self._runs: dict[tuple[str, tuple[str, str, int]], tuple[Run, ...]] = {}
+        self._runs: dict[tuple[str, What], tuple[Run, ...]] = {}
         self._maps: dict[tuple[str, str], MapRuns] = {}
         self._alike: dict[tuple[object, ...], tuple[dict[Address, tuple[str, ...]], Runs, tuple[str, ...]]] = {}
         self._estimands: dict[tuple[object, ...], str] = {}
@@ -85,6 +88,12 @@ class Resolver:
     def _model(self, named: str | Model) -> Model:
         return named if isinstance(named, Model) else self._models(named)
 
+    def outline(self, claim: MeasuredClaim, draw: int) -> Resolved:
+        """A claim and its model, without runs: no prompt is generated for it."""
+        resolved = Resolved(claim, *self._hashed(claim), draw, self._locate(self.specs(claim)[0]))
+        resolved.absent["main"] = ("not_audited", "it was not audited")
+        return resolved
+
     def resolve(self, claim: MeasuredClaim, draw: int, weights: int | None = None) -> Resolved:
         """The runs of a claim on one verification draw of its suite; `weights`: on random ones of this seed."""
         model, suite, _ = self.specs(claim)
@@ -93,10 +102,10 @@ class Resolver:
             located = untrained(located, weights)
         resolved = Resolved(claim, *self._hashed(claim), draw, located)
         if isinstance(located, Absent):
-            resolved.absent["main"] = (located.reason, _how_to_get(located) + _unbuilt(claim.metric.evaluator))
+            resolved.absent["main"] = (located.reason, _how_to_get(located) + _unbuilt(claim.metric.measured_by))
             return resolved
         try:
-            find_version(claim.metric.evaluator)
+            find_version(claim.metric.measured_by)
             resolved.sweep = claim.metric.sweep(located.frame)
             group = self._group(located, suite, draw, claim.metric)
             resolved.blocks, resolved.more = group.blocks, group.more
@@ -115,9 +124,11 @@ class Resolver:
 
     def _series(
         self, claim: MeasuredClaim, group: Group, sweep: tuple[str, ...]
-    ) -> Iterator[tuple[Address, Group, tuple[str, str, int]]]:
+    ) -> Iterator[tuple[Address, Group, What]]:
         """What fills each place of the evidence: (component, intervention, seed), measured in a group."""
         form, checks = find_form(claim.expect.form), self._group(group.located, group.suite, group.draw)
+        for judge in claim.metric.panel:
+            yield Address(GATE, GATE, GATE, judge, 0), group, (judge, GATE, 0)
         yield Address("clean", "clean", "none", CLEAN, 0), checks, (CLEAN, "none", 0)
         check = positive_run(claim.positive_control, group.located)
         place = Address("positive_control", "positive_control", check.intervention, check.site, 0)
@@ -130,6 +141,12 @@ class Resolver:
                 cell = effect.site, effect.intervention, effect.seed
                 yield Address("effect", arm, name, effect.site, 0), group, cell
         if claim.control.REARRANGED:
+            own = {effect.site for effect in effects}  # a single condition is dealt among all of them
+            others = tuple(Ref(None, site) for site in sweep if site not in own) if len(own) == 1 else ()
+            for effect in (each for number in numbers for each in _at(others, claim.counterfactual, number)):
+                name = label(effect.intervention, effect.seed)
+                cell = effect.site, effect.intervention, effect.seed
+                yield Address("effect", "control", name, effect.site, 0), group, cell
             return
         stand_ins = _at(form.controls(claim, sweep), claim.counterfactual)
         for run in control_runs(claim.control, group.located, stand_ins, sweep):
@@ -141,25 +158,42 @@ class Resolver:
             cell = run.site or run.effect.site, run.intervention, seed
             yield Address("control", "control", name, run.effect.site, run.draw), other, cell
 
-    def _add(self, resolved: Resolved, address: Address, group: Group, what: tuple[str, str, int]) -> None:
+    def _add(self, resolved: Resolved, address: Address, group: Group, what: What) -> None:
         if address in resolved.series:
             return
         runs = self._cells(group, what)
         resolved.series[address] = tuple(run.key for run in runs)
         resolved.runs.update((run.key, run) for run in runs)
-        for needed in group.inputs.values():
+        for written in self._read_by(group, what):
+            resolved.runs.update((run.key, run) for run in written)
+        for needed in (group.writing or group).inputs.values():
             resolved.runs.update((run.key, run) for run in needed.runs)
 
-    def _cells(self, group: Group, what: tuple[str, str, int]) -> tuple[Run, ...]:
+    def _cells(self, group: Group, what: What) -> tuple[Run, ...]:
         if (group.key, what) not in self._runs:
-            runs = tuple(Run.of(group, Cell(block.family, *what), block) for block in group.blocks)
-            self._runs[group.key, what] = runs
+            self._runs[group.key, what] = self._new_cells(group, what)
         return self._runs[group.key, what]
 
+    def _new_cells(self, group: Group, what: What) -> tuple[Run, ...]:
+        if group.writing and what[1] == GATE:
+            return (gate_run(group, what, self._workspace),)
+        reads = list(zip(*self._read_by(group, what), strict=True)) or [()] * len(group.blocks)
+        return tuple(
+            Run.of(group, Cell(block.family, *what), block, tuple(run.key for run in some))
+            for block, some in zip(group.blocks, reads, strict=True)
+        )
+
+    def _read_by(self, group: Group, what: What) -> list[tuple[Run, ...]]:
+        """The runs whose answers are judged in these: one tuple a side of a comparison, one run a block."""
+        if group.writing is None or what[1] == GATE:
+            return []
+        return [self._cells(group.writing, each) for each in answers_to(group, what)]
+
     def _group(self, located: Located, suite: Suite, draw: int, metric: Metric | None = None) -> Group:
-        evaluator, settings = (metric.evaluator, metric.settings()) if metric else (CHECKS, {})
+        evaluator, settings = (metric.measured_by, metric.settings()) if metric else (CHECKS, {})
         donor, (variants, recipes) = getattr(metric, "donor", None), _beside(metric)
-        asked = id(located), id(suite), draw, evaluator, repr((settings, donor, variants, recipes))
+        judging = metric.judging if metric else None
+        asked = id(located), id(suite), draw, evaluator, repr((settings, donor, variants, recipes, judging))
         if asked not in self._asked:
             group = Group(
                 located, suite, draw, self._memo.blocks(suite, located, draw), evaluator, find_version(evaluator)
@@ -170,6 +204,10 @@ class Resolver:
                 group = replace(group, variants=others, trainings=self._trainings(located, recipes))
                 if metric.DISCOVERY:
                     group = replace(group, discovery=self._memo.blocks(suite, located, draw, "discovery"))
+                if evaluator in TIMED:
+                    group = replace(group, machine=machine_digest(self._device))
+                if judging is not None:
+                    group = judging_group(group, metric)
             self._asked[asked] = located, suite, self._groups.setdefault(group.key, group)
         return self._asked[asked][-1]
 

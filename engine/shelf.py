@@ -14,8 +14,12 @@ from .needs import Resolved
 from .registrations import Standing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
+
+    from .grade.judged import Judging
 
 MOST_RUNS = 20_000
 """Held at a time, at about a kilobyte each."""
@@ -24,8 +28,8 @@ MOST_RUNS = 20_000
 class Shelf:
     """What was measured for some claims, which are asked for in this order, or for any other."""
 
-    def __init__(self, ledger: Ledger, claims: Sequence[Resolved] = ()) -> None:
-        self._ledger, self._claims = ledger, claims
+    def __init__(self, ledger: Ledger, workspace: Path, claims: Sequence[Resolved] = ()) -> None:
+        self._ledger, self._workspace, self._claims = ledger, workspace, claims
         self._places = {id(resolved): place for place, resolved in enumerate(claims)}
         self._held: set[str] = set()
         self._values: Mapping[str, Mapping[str, NDArray[np.float64]]] = {}
@@ -53,7 +57,13 @@ class Shelf:
         key = *about, *sorted(absent.items()), *resolved.series.items()
         if key not in self._evidence:
             self._evidence[key] = gather(resolved, values, absent, standing)
-        return replace(self._evidence[key], look=standing.look, registered_before_data=standing.before_data)
+        found = replace(self._evidence[key], look=standing.look, registered_before_data=standing.before_data)
+        return replace(found, judging=self._judging(resolved, values)) if claim.metric.panel else found
+
+    def _judging(self, resolved: Resolved, values: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> Judging | None:
+        from .judging.evidence import judging_of
+
+        return judging_of(resolved, values, self._ledger, self._workspace)
 
     def _read(self, resolved: Resolved) -> None:
         """The runs of this claim, and of as many of those behind it as there is room for."""

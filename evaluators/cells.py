@@ -48,10 +48,15 @@ class CellResult:
     cell: Cell
     values: Values
     seconds: float
+    texts: tuple[str, ...] = ()
+    """What was written, where anything was: the draws of each item, item by item."""
 
 
 APPLIES = "applies"
 """1 for examples that have what the cell is about, 0 for those that do not count."""
+
+COUNTED = "counted"
+"""Given, as 1, where a quantity was not measured but counted, and is the least that it can be."""
 
 OF = "_of"
 """Ending of the name under which a share's denominators are given."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..specs.recipe import Recipe
     from .models.load import LoadedModel
     from .tasks.example import Block
+    from .tasks.items import ItemBlock
 
 ENTRY_POINTS = "mi_atlas.evaluators"
 """Group of entry points whose modules register evaluators."""
@@ -42,6 +43,8 @@ class Materials:
     """Folder in which trainings are kept; None: they are not."""
     workspace: Path = Path()
     """Relative paths in recipes start here."""
+    items: Sequence[ItemBlock] = ()
+    """The questions of a behaviour set, one block a category, for evaluators that let models write."""
 
 
 class Evaluator(Protocol):
@@ -72,6 +75,8 @@ OURS = {
     "variants": 1,
     "cross_model": 1,
     "knockout": 1,
+    "generation": 1,
+    "throughput": 1,
     "simulated": 1,
 }
 """Our own evaluators and their versions: file `NAME.py` here, with a class `EVALUATOR`.

@@ -15,13 +15,14 @@ A component is a condition, whose recipe is one training with each seed; `train|
                     control is held against the reference as it is: does any training end with this map?
 
 The others are one number a training, the same in each example: training_loss, duration, peak_memory, and the exact
-counts `parameters` and `bytes`. A model that no step was taken of has no training_loss.
+counts `parameters` and `bytes`. A model that no step was taken of has no training_loss. Where peak_memory is asked for,
+these are all there is, and a training that does not fit has the bytes that it takes at least, marked as `counted`.
 A training is entered once for all families; the base model is scored once for all trainings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ from torch import Tensor
 from ..specs.metrics.base import Sites
 from . import ablation
 from .attribution import spearman
-from .cells import Cell, CellResult, NotEvaluated, Values
+from .cells import COUNTED, Cell, CellResult, NotEvaluated, Values
 from .finetuning.adapters import merged, quick
 from .finetuning.job import RANDOM_LAYERS, SHUFFLED, Job, job_of
 from .finetuning.scores import Base, Scores, kl, score
@@ -73,6 +74,9 @@ class Bench:
     def values(self, cells: Sequence[Cell]) -> list[Values | NotEvaluated]:
         """Values of the cells of one training."""
         job = self._job(cells[0])
+        if self.materials.settings.get("also") == "peak_memory":
+            whole = self._taken(job)
+            return [self._in_each(cell, whole) for cell in cells]
         training = self.workshop.make(job)
         for cell in cells:
             self.base(cell.family)
@@ -107,15 +111,19 @@ class Bench:
         if self._mapped:
             reference = self._maps[self.materials.settings["reference"], "train", self._job(cell).seed, cell.family]
             each["map_agreement"] = spearman(self._map(cell, trained), reference)
-        whole = {
-            **({"training_loss": training.training_loss} if training.losses else {}),
-            "duration": training.duration,
-            "peak_memory": training.peak_memory,
-            "parameters": training.parameters,
-            "bytes": training.bytes,
-        }
-        of_all = {name: [float(value)] * len(examples) for name, value in whole.items()}
-        return {name: value.double().tolist() for name, value in each.items()} | of_all
+        return {name: value.double().tolist() for name, value in each.items()} | self._in_each(cell, _whole(training))
+
+    def _in_each(self, cell: Cell, whole: Mapping[str, float]) -> dict[str, list[float]]:
+        return {name: [float(value)] * len(self.blocks[cell.family].examples) for name, value in whole.items()}
+
+    def _taken(self, job: Job) -> Mapping[str, float]:
+        """What is one number of a training; of one that does not fit, what it takes at least."""
+        try:
+            return _whole(self.workshop.make(job))
+        except NotEvaluated as error:
+            if error.code != "out_of_memory":
+                raise
+            return {"peak_memory": self.workshop.bytes_needed(job), COUNTED: 1}
 
     def _enter(self, cells: Sequence[Cell]) -> None:
         """Take the maps of a training's cells, those that are not known yet."""
@@ -139,6 +147,16 @@ class Bench:
 
 def _key(cell: Cell) -> tuple[str, str, int, str]:
     return cell.site, cell.intervention, cell.seed, cell.family
+
+
+def _whole(training: Trained) -> dict[str, float]:
+    return {
+        **({"training_loss": training.training_loss} if training.losses else {}),
+        "duration": training.duration,
+        "peak_memory": training.peak_memory,
+        "parameters": training.parameters,
+        "bytes": training.bytes,
+    }
 
 
 def _merge_gap(trained: LoadedModel, examples: Sequence[Example], live: Scores, training: Trained) -> Tensor:

@@ -113,7 +113,7 @@ class Bench:
         seed = self.model.located.untrained
         if seed is None or given.located.untrained is not None:
             return given
-        return replace(_untrained(given, seed), proven=self.model.proven)
+        return replace(as_untrained(given, seed), proven=self.model.proven)
 
     def _blocks(self, condition: str, split: str) -> tuple[Block, ...]:
         given = self.materials.discovery if split == "discovery" else self.materials.blocks
@@ -205,7 +205,7 @@ def _one_model(form: LoadedModel, other: LoadedModel) -> bool:
     return one == two
 
 
-def _untrained(given: LoadedModel, seed: int) -> LoadedModel:
+def as_untrained(given: LoadedModel, seed: int) -> LoadedModel:
     """The same with random weights, in its own number format, quantised as they are loaded."""
     quantization = given.located.spec.quantization
     random_one = load_untrained(given.located, seed, given.device)

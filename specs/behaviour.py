@@ -24,6 +24,13 @@ class Behaviour(Spec):
     turns: Annotated[int, Field(ge=1)] = 1
     """Turns of a conversation; more than 1: a later answer needs what an earlier turn said."""
     jsonl: str | None = None
-    """The file of items, one JSON object a line; relative to the workspace. Claims on a set without one are Pending."""
+    """The file of items, one JSON object a line (`specs.items`); relative to the workspace. Without one the items are
+    those that ship with the package in these categories; or, where all categories are task families, made from these."""
+    orders: str | None = None
+    """Made from task families: the family whose prompts are hidden as orders in the prompts of the categories. An item
+    passes where its order was not carried out."""
+    open_ended: bool = False
+    """Made from task families: answers go on to the limit, instead of ending with as many tokens as the right one has;
+    their checks look at how an answer begins."""
     notes: str | None = None
     """For people; not hashed."""

@@ -33,6 +33,9 @@ class Rubric(Spec):
     """Least and largest score."""
     dimensions: Annotated[Many[Dimension], Field(min_length=1)]
     """What is scored, each by itself."""
+    gold: str | None = None
+    """A file of at least 100 labelled answers by which judges are tried, one JSON object a line (prompt, answer,
+    labels), relative to the workspace. Left out: ours, for overall, correctness, follows_instructions and invented."""
     notes: str | None = None
     """For people; not hashed."""
 
@@ -77,6 +80,9 @@ class Judge(Spec):
     """A name in specs/library/rubrics, or an inline rubric."""
     sampling: Sampling = Sampling()
     """How verdicts are drawn."""
+    structured: Literal["where_offered", "never"] = "where_offered"
+    """Whether the server is asked to hold the model to the JSON Schema of a verdict; where it rejects that, it is asked
+    without. Verdicts are read strictly either way."""
     mock: bool = False
     """Whether it only stands in for a judge: its scores are never evidence."""
     notes: str | None = None

@@ -1,6 +1,7 @@
 """store: the evidence ledger on DuckDB; its public names."""
 
 from .errors import LedgerBusy, LedgerCorrupt, LedgerError, LedgerFull, LedgerReadOnly, LedgerTooNew, LedgerWrongKind
+from .exchange import ExchangeError, Taken
 from .ledger import Ledger
 from .lock import alone, audit_lock
 from .misses import Difference
@@ -20,6 +21,7 @@ from .rows import (
 __all__ = [
     "AuditInfo",
     "Difference",
+    "ExchangeError",
     "FailedAttempt",
     "FinishedRun",
     "ImportedValue",
@@ -35,6 +37,7 @@ __all__ = [
     "LedgerWrongKind",
     "RecordedVerdict",
     "RunInfo",
+    "Taken",
     "VerdictRow",
     "alone",
     "audit_lock",

@@ -25,6 +25,7 @@ from mi_atlas.engine.calibrate.run import graded
 from mi_atlas.engine.calibrate.worlds import SCOPES, claims, form_of
 from mi_atlas.engine.measure import cores
 
+from .. import judge_bias
 from . import models, published
 
 
@@ -120,6 +121,8 @@ def _page(
             "the spreads are ours. Agreement is within 99% intervals.",
             "",
             *lines,
+            "",
+            *judge_bias.section(judge_bias.AUDITS, options.seed),
             "",
         ]
     )

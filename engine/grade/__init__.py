@@ -30,7 +30,7 @@ __all__ = [
     "pending",
 ]
 
-GRADER_VERSION = 4
+GRADER_VERSION = 5
 """Raised by every change that can change a verdict."""
 
 

@@ -153,7 +153,9 @@ def _unreadable(claim: MeasuredClaim, evidence: Evidence, refs: tuple[Ref, ...],
 
 
 def _degenerate(form: Form, arm: Arm) -> Fault | None:
-    return next(filter(None, map(form.degenerate, arm.each())), None)
+    """What makes an arm no evidence in some repetition; that one is a single number is no fault of what is so."""
+    whole, faults = arm.claim.metric.quantity in arm.claim.metric.WHOLE, filter(None, map(form.degenerate, arm.each()))
+    return next((fault for fault in faults if not (whole and fault.code == "degenerate_constant")), None)
 
 
 def _missing(case: Case, arm: str, there: bool) -> bool:

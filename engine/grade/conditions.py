@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from .case import Case
 from .evidence import intervention_label
 from .explain import compared, control_phrase, share_of_families
+from .judged import judged_conditions
+from .length import length_conditions
 from .verdict import Condition
 from .words import confidence, number, several
 
@@ -21,6 +23,9 @@ CODES = {
     "control": "control_inconclusive",
     "intervention values": "one_intervention_value",
     "precision": "screening_only",
+    "judge gate": "judge_not_high",
+    "gold labels": "uncorrected",
+    "length": "length_undecided",
     "registered before data": "post_hoc",
 }
 
@@ -50,6 +55,8 @@ def _each(case: Case) -> Iterator[Condition]:
         yield _robustness(case, intervention_label(value))
     yield _values(case)
     yield _precision(case)
+    yield from judged_conditions(case.claim, case.evidence)
+    yield from length_conditions(case)
     registered = case.evidence.registered_before_data
     yield Condition(
         "registered before data",
@@ -90,6 +97,8 @@ def _values(case: Case) -> Condition:
         return Condition("intervention values", True, f"{len(case.main.repetitions)} {repeated.what} are compared")
     if len(names) > 1:
         return Condition("intervention values", True, f"{several(names)} are read")
+    if case.claim.metric.judging is not None:
+        return Condition("intervention values", True, "answers are judged as they were written")
     return Condition("intervention values", False, f"only one intervention value ({names[0]}); High needs two")
 
 

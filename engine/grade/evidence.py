@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .judged import Judging
+
     Floats = NDArray[np.float64]
 
 Origin = Literal["measured", "recorded", "simulated", "mock"]
@@ -68,8 +70,12 @@ class Evidence:
     """(name, intervention label, site label) -> another number of the same runs, for forms that ask for it."""
     marks: Mapping[int, str] = field(default_factory=dict)
     """Repetition (training, session) -> digest of all that was measured in it: equal ones are one."""
+    draw_marks: Mapping[int, str] = field(default_factory=dict)
+    """The same of the control's draws, where they are repetitions too."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Why examples do not count -> how many of the suite's."""
+    judging: Judging | None = None
+    """Who judged the effects, where judges did; those that were not scored are NaN then."""
 
     @classmethod
     def of_map(

@@ -254,7 +254,7 @@ def distinct_counts(cells: Floats) -> list[int]:
 def usable_counts(arm: Arm, refs: Sequence[Ref], numbers: Sequence[int]) -> list[int] | Fault:
     """The distinct draws of a control whose values may be 0 or 1, or what is wrong with them."""
     found = usable_draws(arm, refs, numbers)
-    if not isinstance(found, Fault) or found.code != "cloned_draws":
+    if not isinstance(found, Fault) or found.code != "cloned_draws" or arm.table.draw_marks(numbers):
         return found
     cells = np.concatenate([arm.draws(ref, numbers) for ref in refs], axis=1)
     if np.ptp(cells) > 0 and not np.ptp(cells, axis=0).any():

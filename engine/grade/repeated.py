@@ -17,7 +17,7 @@ import numpy as np
 from ...specs.metrics.base import Repeated
 from .question import Arm, Fault, Question
 from .rates import distinct_counts
-from .replicates import distinct, too_alike
+from .replicates import distinct, too_alike, unlike
 
 if TYPE_CHECKING:
     from .evidence import Floats, Ref
@@ -31,20 +31,15 @@ def independent(
     each = [replace(arm, repetition=number) for number in numbers]
     series = np.stack([[one.series(ref) for ref in refs] for one in each])
     counts = counts and bool(np.isin(series, (-1.0, 0.0, 1.0)).all())
-    kept = _unlike(series.reshape(len(each), -1), marks, counts)
+    digests = [marks.get(number, str(number)) for number in numbers] if marks else []
+    by_chance = arm.claim.metric.quantity in arm.claim.metric.OF_MACHINE
+    kept = unlike(series.reshape(len(each), -1), digests, distinct_counts if counts else distinct, by_chance)
     if len(kept) < repeated.least:
         gone = f", of which {len(kept)} differ (the others repeat them cell by cell)" if len(kept) < len(each) else ""
         return Fault("too_few_repetitions", f"needs n = {repeated.least} {repeated.what}; has {len(each)}{gone}")
     if not counts and too_alike(arm.table.template_means(series[kept].mean(axis=1))):
         return Fault("repetitions_too_alike", f"the {repeated.what} differ far less than their own scatter implies")
     return tuple(numbers[index] for index in kept)
-
-
-def _unlike(cells: Floats, marks: Mapping[int, str], counts: bool) -> list[int]:
-    """Indices of repetitions that are no clones: by all that was measured, and by values that are no counts."""
-    firsts = {marks.get(index + 1, str(index)): index for index in reversed(range(len(cells)))}.values()
-    alike = range(len(cells)) if counts and marks else (distinct_counts if counts else distinct)(cells)
-    return sorted(set(firsts) & set(alike))
 
 
 def pooled(arm: Arm, ask: Callable[[Arm], Question]) -> Question:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,21 @@ def distinct(cells: Floats, least: int = 1) -> list[int]:
         if rivals.size:
             dropped[rivals[_same(cells[first], cells[rivals], least)]] = True
     return [int(index) for index in np.flatnonzero(~dropped)]
+
+
+def unlike(
+    cells: Floats, marks: Sequence[str], by_values: Callable[[Floats], list[int]] = distinct, by_chance: bool = False
+) -> list[int]:
+    """Indices of the replicates (replicates, cells) that are no clone of an earlier one: by values, and by marks.
+
+    A replicate's mark is the digest of all that was measured in it; there may be none. Where there are, values that
+    agree `by_chance`, as bytes do, and all that are 0 or 1, tell nothing more.
+    """
+    if not marks:
+        return by_values(cells)
+    first = {mark: index for index, mark in reversed(list(enumerate(marks)))}.values()
+    plain = by_chance or bool(np.isin(cells, (-1.0, 0.0, 1.0)).all())
+    return sorted(first) if plain else sorted(set(first) & set(by_values(cells)))
 
 
 def too_alike(units: Floats) -> bool:

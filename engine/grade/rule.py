@@ -28,6 +28,8 @@ from .explain import (
     wanted,
 )
 from .forms import FormError
+from .judged import judge_fault, prepared, settled
+from .length import length_fault
 from .question import Fault
 from .verdict import Grade, Verdict
 
@@ -47,6 +49,12 @@ def decide(claim: MeasuredClaim, evidence: Evidence, calibration: bool) -> Verdi
         return _unfit(claim, evidence, fault, None)
     if "main" in evidence.absent:
         return _unfit(claim, evidence, Fault(*evidence.absent["main"]), None)
+    if failed := judge_fault(claim, evidence):
+        return _unfit(claim, evidence, failed, None)
+    return settled([_decided(claim, each) for each in prepared(claim, evidence)])
+
+
+def _decided(claim: MeasuredClaim, evidence: Evidence) -> Verdict:
     try:
         case = read(claim, evidence)
         return _graded(case) if isinstance(case, Case) else _unfit(claim, evidence, *case)
@@ -57,6 +65,8 @@ def decide(claim: MeasuredClaim, evidence: Evidence, calibration: bool) -> Verdi
 def _graded(case: Case) -> Verdict:
     answer, alphas = case.answer, case.alphas
     checks = conditions(case)
+    if fault := length_fault(case):
+        return _verdict(case, "Pending", fault.code, fault.message, checks)
     if counted := case.form.counted_out(case.main):
         return _verdict(case, "Refuted", "refuted_by_count", counted, checks)
     if answer.p_against < alphas.refute:

@@ -26,7 +26,7 @@ import numpy as np
 from .inference import Layout, needed, sample_of, t_probability
 from .question import Arm, Fault, Scale
 from .remember import remembered
-from .replicates import distinct, too_alike
+from .replicates import too_alike, unlike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def _usable_draws(table: Table, places: tuple[tuple[str, str], ...], numbers: tu
         return Fault("not_finite", "some control draws hold values that are no numbers")
     if not np.any(np.abs(cells) > table.numeric_floor):
         return Fault("dead_control", "no control draw changes anything: it was not applied, or cannot fail")
-    kept = distinct(cells)
+    kept = unlike(cells, table.draw_marks(numbers))
     if len(kept) < LEAST_DRAWS:
         return Fault(
             "cloned_draws",

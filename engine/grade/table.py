@@ -94,6 +94,11 @@ class Table:
         control, numbers = self._evidence.control, tuple(numbers)
         return self._once((*place, numbers), lambda: np.stack([control[(*place, i)][self._kept] for i in numbers]))
 
+    def draw_marks(self, numbers: Iterable[int]) -> list[str]:
+        """Digests of all that was measured in control draws, where the evidence has them."""
+        marks = self._evidence.draw_marks
+        return [marks.get(number, str(number)) for number in numbers] if marks else []
+
     def _once(self, about: tuple[Any, ...], read: Callable[[], Floats]) -> Floats:
         """Values that claims on the same evidence share, which nobody may write to."""
         if about not in self._read:

@@ -15,7 +15,7 @@ from ...specs.behaviour import Behaviour
 from ...specs.claim import MeasuredClaim
 from ...specs.interventions import label
 from ...specs.load import LoadedClaim
-from ...specs.metrics.base import Metric, SweptMetric
+from ...specs.metrics.base import ConditionMetric, Metric, SweptMetric
 from ...specs.model import Model
 from ...specs.recorded import Defect, Numbers, RecordedMap
 from ...specs.sites import granularity_of, parse_component
@@ -193,6 +193,7 @@ def _read(
     absent = tuple(sorted(f"{intervention} at {site}" for intervention, site in effects - there))
     if len(absent) > len(effects) / 2 or not effects:
         return None
+    effects &= there
     cells = cells_of(rows, form.COUNTS)
     units, replicates = units_of(cells, effects), numbered(rows)
     return Recorded(
@@ -244,6 +245,8 @@ def _exact(claim: MeasuredClaim, name: str, tables: Mapping[str, list[Row]]) -> 
 def _sweep(claim: MeasuredClaim, rows: Sequence[Row]) -> tuple[str, ...]:
     """The recorded components of the kinds that the claim compares, in the order of the layers."""
     labels = tuple(dict.fromkeys(row.component for row in rows if not row.control))
+    if isinstance(claim.metric, ConditionMetric):
+        return (*labels, *(each for each in claim.metric.conditions or () if each not in labels)) if labels else ()
     if not isinstance(claim.metric, SweptMetric):
         return labels
     sites = claim.metric.sites

@@ -16,12 +16,12 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ...specs.canonical import digest
 from ..cells import NotEvaluated
 from ..tasks.dice import Dice
-from ..tasks.sources import source_digest
 from . import canonical as sets
 from .canonical import Item, canonical
 from .chat import Chat, Turn
@@ -130,14 +130,13 @@ def _tokens(row: Row) -> tuple[int, ...]:
 
 
 def content_digest(name: str) -> str:
-    """What identifies a set in all formats, without making it.
+    """What identifies a set: all its texts in all formats, before any chat template.
 
     Raises:
         NotEvaluated: there is no set of that name.
     """
-    if name not in sets.SETS:
-        canonical(name)
-    return digest("canonical", [name, sets.VERSION, VERSION, source_digest()])
+    written = [[asdict(render(item)) for render in FORMATS.values()] for item in canonical(name)]
+    return digest("canonical", [name, sets.VERSION, VERSION, written])
 
 
 def text_of(written: Written, chat: Chat) -> str:

@@ -16,7 +16,6 @@ from ..tasks.buckets import TRAINING, bucket
 from ..tasks.dice import Dice
 from ..tasks.errors import TaskError
 from ..tasks.family import Family, find_family
-from ..tasks.sources import source_digest
 from ..tasks.training import TextExample, training_examples
 
 if TYPE_CHECKING:
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the way from data to rows; raised whenever the same data would give other rows."""
+
+SAMPLED, FIRST = 8, 64
+"""Prompts of each template, and of the stream, by which what families give is known."""
 
 PATIENCE = 20_000
 """Examples of a stream that are looked at for the next new one."""
@@ -111,17 +113,28 @@ def dealt(found: Sequence[Row], draw: int) -> list[Row]:
 
 
 def data_digest(data: Data, workspace: Path, file_digest: Callable[[Path], str]) -> str:
-    """What identifies the content, without making it: the generators' source, a file, a revision, a canonical set.
+    """What identifies the content: of families a sample of every template, a file, a revision, a canonical set.
 
     Raises:
         NotEvaluated: it is not here; the text says how to get it.
     """
     if data.families is not None:
-        _families(data)
-        return digest("families", [VERSION, list(data.families), source_digest()])
+        return digest("families", [VERSION, list(data.families), list(_sample(data))])
     from . import written
 
     return digest("data", [VERSION, written.content_digest(data, workspace, file_digest)])
+
+
+def _sample(data: Data) -> Iterator[list[str | int]]:
+    """Drafts of every template with their twins and buckets, and the stream's beginning."""
+    for family in _families(data):
+        for template in family.templates:
+            dice = Dice("sample", template.name)
+            for _ in range(SAMPLED):
+                draft = template.source.draft(dice)
+                yield [draft.clean, draft.target, *draft.twin(dice), bucket(family.name, draft.clean)]
+    for example, worse in itertools.islice(_drafts(data, 0), FIRST):
+        yield [example.template, example.clean, example.target, worse or ""]
 
 
 def _stream(data: Data, tokenizer: Tokenizer, seed: int) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 from .dice import Dice
 from .example import Draft
@@ -60,6 +61,12 @@ class Pattern:
         table, number, self._column = answers[0]
         self._key = table, number
         self._visible = {column for *key, column in self._slots(prompt) if key == [table, number]}
+
+    def among(self, tables: Tables) -> Pattern:
+        """The same text, some of its tables with other rows, at least as many."""
+        other = copy(self)
+        other._rows = self._rows | {table: _rows(table, rows) for table, rows in tables.items()}
+        return other
 
     def _slots(self, text: str) -> list[tuple[str, str, int]]:
         """(table, number or `?`, index of the column) of each slot."""

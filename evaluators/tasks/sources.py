@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from ...specs import checks, items
 from ...specs.canonical import digest, digest_file
 from .family import family_modules
 
@@ -16,6 +17,8 @@ def source_digest() -> str:
     """
     room = Path(__file__).parent
     files = {path.relative_to(room).as_posix(): digest_file(path) for path in room.rglob("*.py")}
+    for path in (Path(checks.__file__), Path(items.__file__), *items.packaged_files()):
+        files[f"specs/{path.name}"] = digest_file(path)
     for module in family_modules():
         if not module.startswith(f"{__package__}."):
             spec = find_spec(module)

@@ -72,6 +72,7 @@ class AdapterMetric(TrainedMetric):
     INTERVENTIONS = ("remove_adapter",)
     CONTROLS = ("matched_norm_adapter", "shuffled_answers", "random_component", "wrong_layer")
     EXACT = ("parameters",)
+    WHOLE = ("adapter_norm",)
 
     evaluator: Literal["adapter"]
     """adapter"""

@@ -65,6 +65,10 @@ class Metric(Spec):
     """Forms of claims that the numbers can carry, likewise."""
     EXACT: ClassVar[tuple[str, ...]] = ()
     """Exact numbers of a component that come with every run, the same in each example: parameters, bytes."""
+    WHOLE: ClassVar[tuple[str, ...]] = ()
+    """Quantities that are one number a repetition, the same in each example."""
+    OF_MACHINE: ClassVar[tuple[str, ...]] = ()
+    """Quantities in which a repetition differs from a copy of itself: seconds, memory."""
     BOTH_SIGNS: ClassVar[tuple[str, ...]] = ()
     """Quantities made of a push and its opposite, so that either gives the same."""
     SIMULATED: ClassVar[bool] = False
@@ -88,6 +92,21 @@ class Metric(Spec):
     def interventions(self) -> tuple[str, ...] | None:
         """Those of INTERVENTIONS that the quantity can be of."""
         return self.INTERVENTIONS
+
+    @property
+    def measured_by(self) -> str:
+        """The evaluator that runs the model: another than `evaluator` where this metric judges what that one wrote."""
+        return self.evaluator
+
+    @property
+    def judging(self) -> Mapping[str, Any] | None:
+        """What decides how answers are judged, beside the answers; None: nothing is written or judged."""
+        return None
+
+    @property
+    def panel(self) -> tuple[str, ...]:
+        """The judges, `1:mimo-v2.5`; none."""
+        return ()
 
     @property
     def repeated(self) -> Repeated | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from ..base import Many
 from ..controls import DrawnControl
 from ..interventions import Intervention
-from ..judge import NamedJudge
+from ..judge import Judge, NamedJudge
 from ..kinds import kind
-from ..model import NamedModel
-from ..recipe import NamedRecipe
+from ..model import Model, NamedModel
+from ..recipe import NamedRecipe, Recipe
 from ..references import Refers
 from ..sites import ConditionName
 from .base import NATS, PLAIN, ConditionMetric, Quantity, Repeated
@@ -51,6 +52,28 @@ class _Written(ConditionMetric):
         """The training seeds, where there is a training."""
         return Repeated("training seeds", self.seeds, SEEDS) if self.recipes else None
 
+    @property
+    def measured_by(self) -> str:
+        """The evaluator that writes the answers."""
+        return "generation"
+
+    @property
+    def variants_of(self) -> Mapping[str, str | Model]:
+        """The models."""
+        return self.models
+
+    @property
+    def trainings(self) -> Mapping[str, Recipe]:
+        """The recipes, and those of sweeps."""
+        found = conditions_of(self.recipes)
+        if found is None:
+            raise ValueError(f"metric {self.evaluator} names recipes that were not put in their place")
+        return found
+
+    def settings(self) -> dict[str, Any]:
+        """Nothing: how answers are judged decides nothing about how they are written."""
+        return {}
+
 
 @kind("metric")
 class GenerationMetric(_Written):
@@ -77,6 +100,11 @@ class GenerationMetric(_Written):
     item's constraints that the answer keeps. looped: 1 where the answer repeats itself until it is cut. repetition: one
     plus the share of its 4-grams that occurred before. answer_loss: of the item's reference answer, nats a token."""
 
+    @property
+    def judging(self) -> Mapping[str, Any]:
+        """Nothing beside the items' own checks."""
+        return {}
+
 
 @kind("metric")
 class JudgedMetric(_Written):
@@ -93,11 +121,28 @@ class JudgedMetric(_Written):
     `versus` in both orders. answer_loss: of the item's reference answer, nats a token; training_loss: as of training:
     with correlation, x: training_loss."""
     judges: Annotated[Many[NamedJudge], Field(min_length=1), Refers("judge")]
-    """Names in specs/library/judges, or judges; two of different families for High."""
+    """Names in specs/library/judges, or judges, of two model families at least: one alone decides nothing."""
     dimension: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "overall"
     """Which of the rubric's dimensions."""
     versus: ConditionName | None = None
     """won: the condition that the others are compared with."""
+
+    @property
+    def judging(self) -> Mapping[str, Any]:
+        """Who judges, what they are asked, and what answers are compared with; addresses and keys are no part of it."""
+        asked = [
+            each.model_dump(mode="json", include={"model", "rubric", "sampling", "structured"})
+            if isinstance(each, Judge)
+            else each
+            for each in self.judges
+        ]
+        return {"judges": asked, "dimension": self.dimension, "versus": self.versus}
+
+    @property
+    def panel(self) -> tuple[str, ...]:
+        """The judges, by number and model."""
+        names = (each.model if isinstance(each, Judge) else each for each in self.judges)
+        return tuple(f"{number}:{name}" for number, name in enumerate(names, 1))
 
     @model_validator(mode="after")
     def _against(self) -> JudgedMetric:
@@ -108,7 +153,11 @@ class JudgedMetric(_Written):
 
 @kind("intervention")
 class Generate(Intervention):
-    """The model answers the prompt at length; without it there is no answer."""
+    """The model answers the prompt at length; without it there is no answer.
+
+    An answer ends where the model ends its turn or its text, else after `tokens` tokens or where its context is full.
+    In a conversation the model's own answers stand between the turns, each as long; the last one is what counts.
+    """
 
     intervention: Literal["generate"]
     """generate"""

@@ -18,9 +18,6 @@ from .base import NATS, PLAIN, SIGNED_NATS, ConditionMetric, Quantity, Repeated,
 SEEDS = 5
 """Fewer trainings than this are not graded."""
 
-COSTLY = ("reward", "merge_gap")
-"""Quantities that take passes of their own."""
-
 Seeds = Annotated[int, Field(ge=1, le=100)]
 Recipes = Annotated[dict[ConditionName, NamedRecipe], Field(min_length=1), Refers("recipe")]
 
@@ -60,6 +57,8 @@ class TrainingMetric(ConditionMetric):
     INTERVENTIONS = ("train",)
     CONTROLS = ("random_matched_layers", "shuffled_answers", "permuted_conditions")
     EXACT = ("parameters", "bytes")
+    WHOLE = ("training_loss", "duration", "peak_memory")
+    OF_MACHINE = ("duration", "peak_memory")
     DISCOVERY = True
 
     evaluator: Literal["training"]
@@ -126,8 +125,8 @@ class TrainingMetric(ConditionMetric):
         return Repeated("training seeds", self.seeds, SEEDS)
 
     def settings(self) -> dict[str, Any]:
-        """`also`: the quantity, where it is one that is measured only for who asks for it."""
-        also = {"also": self.quantity} if self.quantity in COSTLY else {}
+        """`also`: merge_gap, which takes passes of its own, and peak_memory, which takes none."""
+        also = {"also": self.quantity} if self.quantity in ("merge_gap", "peak_memory") else {}
         return super().settings() | also
 
 

@@ -39,7 +39,7 @@ def test_claims_that_share_runs_share_their_evidence(desk: Desk, monkeypatch: py
     for most, times in ((20_000, 1), (1, 2)):
         reads.clear()
         monkeypatch.setattr(shelf, "MOST_RUNS", most)
-        held = Shelf(audit.ledger, claims)
+        held = Shelf(audit.ledger, audit.workspace.root, claims)
         found = [held.evidence(r, {}, s) for r, s in zip(claims, standings, strict=True)]  # type: ignore[arg-type]
         assert len(reads) == times
         for resolved, one, other in zip(claims, found, alone, strict=True):

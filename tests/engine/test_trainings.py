@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.controls import dealt_anew
+from mi_atlas.engine.gather import gather
 from mi_atlas.engine.memo import Memo
-from mi_atlas.engine.needs import Resolved
+from mi_atlas.engine.needs import Resolved, Run
 from mi_atlas.engine.plan import training_of
 from mi_atlas.engine.pool import pieces
+from mi_atlas.engine.registrations import Standing
 from mi_atlas.engine.resolve import Resolver
 from mi_atlas.engine.select import load
 from mi_atlas.evaluators.finetuning import rows
@@ -165,6 +167,36 @@ def test_conditions_are_dealt_anew_within_each_example(desk: Desk) -> None:
     again = dealt_anew(resolved.claim, resolved.sweep, effects)
     assert all(np.array_equal(values, again[place]) for place, values in drawn.items())
     assert len({values.tobytes() for values in drawn.values()}) == len(drawn)
+
+
+def test_what_was_measured_in_a_repetition_and_in_a_draw_marks_it(desk: Desk) -> None:
+    control = {"kind": "shuffled_answers", "draws": 20, "ratio": 1.01}
+    resolved = resolve(desk, trained() | {"control": control})
+    numbers = {key: number for number, key in enumerate(sorted(resolved.runs))}
+
+    def marks(**changed: float) -> tuple[dict[int, str], dict[int, str]]:
+        """Of evidence in which draw 3 of the control repeats draw 2, but for a quantity."""
+        one = {(run.cell.family, run.cell.site): key for key, run in resolved.runs.items() if drawn(run) == 2}
+        values: dict[str, dict[str, Any]] = {}
+        for key, run in resolved.runs.items():
+            level = numbers[one[run.cell.family, run.cell.site] if drawn(run) == 3 else key]
+            own = {"kl_from_base": 1.0, "kl": 1.0, "exact_match": 1.0, "answer_loss": float(level), "duration": 1.0}
+            own |= changed if drawn(run) == 3 else {}
+            count = next(len(block.examples) for block in resolved.blocks if block.family == run.cell.family)
+            values[key] = {name: np.full(count, value) for name, value in own.items()}
+        found = gather(resolved, values, {}, Standing(1, True))
+        return dict(found.marks), dict(found.draw_marks)
+
+    def drawn(run: Run) -> int | None:
+        return run.cell.seed if run.cell.intervention == "train|shuffled_answers" else None
+
+    repetitions, draws = marks()
+    assert len(set(repetitions.values())) == len(repetitions) == 5
+    assert sorted(draws) == list(range(20))
+    assert len(set(draws.values())) == 19
+    assert draws[2] == draws[3]
+    assert marks(duration=2.0) == (repetitions, draws)
+    assert len(set(marks(answer_loss=-1.0)[1].values())) == 20
 
 
 def test_a_metric_of_one_recipe_refuses_a_sweep(desk: Desk) -> None:

@@ -10,15 +10,17 @@ import torch
 from mi_atlas.evaluators import training
 from mi_atlas.evaluators.anatomy import dissect
 from mi_atlas.evaluators.cells import Cell, NotEvaluated
-from mi_atlas.evaluators.finetuning import scores
+from mi_atlas.evaluators.finetuning import run, scores
 from mi_atlas.evaluators.finetuning.job import Job
 from mi_atlas.evaluators.finetuning.reinforcement import reward, sample
 from mi_atlas.evaluators.finetuning.rows import Row
 from mi_atlas.evaluators.finetuning.scores import Base, score
+from mi_atlas.evaluators.finetuning.workshop import Workshop
 from mi_atlas.evaluators.quantities import kl_divergence
 from mi_atlas.evaluators.registry import Materials
 from mi_atlas.evaluators.tasks import Block
 from mi_atlas.evaluators.training import Training
+from mi_atlas.specs.recipe import Data, Recipe
 from scipy.stats import spearmanr
 from torch import nn
 
@@ -183,3 +185,28 @@ def test_one_training_that_cannot_be_had_leaves_the_others(monkeypatch: pytest.M
     with pytest.raises(NotEvaluated, match="9 GB"):
         found += Training().measure(wrap(micro("qwen2")), Materials(BLOCKS, recipes=RECIPES), cells)
     assert [result.cell.site for result in found] == ["upper"]
+
+
+def test_what_a_training_takes_that_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, gradients and two moments, all in float32: 16 bytes of every weight of the model."""
+    monkeypatch.setattr(training, "Workshop", Workshop)
+    monkeypatch.setattr(run, "available_bytes", lambda device: 0)
+    module, cell = micro("llama"), Cell("made", "full", "train", 1)
+    full = Recipe(training="full", data=Data(families=("copying",)))
+    given = {"recipes": {"full": full}}
+    asked = Materials(BLOCKS, {"also": "peak_memory"}, **given)
+    found = numbers(Training(), wrap(module), asked, cell)[cell]
+    weights = sum({id(p): p.numel() for p in module.parameters()}.values())
+    assert found == {"peak_memory": [16.0 * weights] * 6, "counted": [1.0] * 6}
+    with pytest.raises(NotEvaluated, match=f"take {16 * weights} bytes") as fault:
+        numbers(Training(), wrap(module), Materials(BLOCKS, {}, **given), cell)
+    assert fault.value.code == "out_of_memory"
+
+
+def test_what_a_training_takes_is_read_off_it_and_nothing_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "score", None)
+    monkeypatch.setattr(scores, "score", None)
+    got = measure(micro("qwen2"), cell := Cell("made", "upper", "train", 1), also="peak_memory")[cell]
+    assert got["peak_memory"] == [4096.0] * 6
+    assert got["duration"] == [3.5] * 6
+    assert "counted" not in got

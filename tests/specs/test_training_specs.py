@@ -56,8 +56,9 @@ def test_settings_hold_what_decides_the_numbers_and_not_the_quantity() -> None:
     ranked = TrainingMetric.model_validate(TRAINING | {"recipes": {"lora": LORA | {"rank": 4}}})
     assert ranked.settings() == one.settings()
     assert ranked.trainings != one.trainings
-    rewarded = TrainingMetric.model_validate(TRAINING | {"quantity": "reward"})
-    assert rewarded.settings() == one.settings() | {"also": "reward"}
+    rewarded, merged = (TrainingMetric.model_validate(TRAINING | {"quantity": q}) for q in ("reward", "merge_gap"))
+    assert rewarded.settings() == one.settings()
+    assert merged.settings() == one.settings() | {"also": "merge_gap"}
 
 
 def test_parameters_are_counted_exactly_and_other_sizes_are_refused() -> None:
@@ -145,6 +146,16 @@ def test_times_come_of_twelve_sessions_and_two_conditions_differ() -> None:
     assert metric.conditions == ("short", "long")
     with pytest.raises(ValidationError, match="time the same thing"):
         ThroughputMetric.model_validate(timed | {"timed": {"one": {}, "other": {}}})
+    with pytest.raises(ValidationError, match=r"timed\.one\.new_tokens is 1"):
+        ThroughputMetric.model_validate(timed | {"timed": {"one": {"new_tokens": 1}}})
+
+
+def test_settings_of_times_hold_what_is_timed_and_not_how_often() -> None:
+    timed = {"timed": {"own": {"batch": 2}, "other": {"model": "pocket-llama", "skip": [1]}}}
+    one = ThroughputMetric.model_validate({"evaluator": "throughput", "quantity": "latency", **timed})
+    other = one.model_copy(update={"sessions": 30, "quantity": "peak_memory"})
+    assert one.settings() == other.settings() == timed
+    assert one.variants_of == {"other": "pocket-llama"}
 
 
 def test_a_knock_out_without_a_training_is_measured_once() -> None:

@@ -88,7 +88,8 @@ class ProportionForm(Form):
             return Fault("not_a_rate", f"{arm.claim.metric.quantity} is not 0 or 1 in each example, but also {odd:.6g}")
         if fault := _too_few_families(arm):
             return fault
-        if _scale(arm.claim).sign < 0 or arm.table.moved_by_control(_ref(arm).site):
+        acts = arm.claim.metric.judging is None
+        if _scale(arm.claim).sign < 0 or not acts or arm.table.moved_by_control(_ref(arm).site):
             return None
         return no_op(arm.table, values)
 

@@ -76,7 +76,8 @@ class ThresholdForm(Form):
             )
         if fault := _too_few_events(arm, values):
             return fault
-        silent = None if table.moved_by_control(_ref(arm).site) else no_op(table, values)
+        acts = arm.claim.metric.judging is None
+        silent = no_op(table, values) if acts and not table.moved_by_control(_ref(arm).site) else None
         return silent or constant(values, table)
 
     def finding(self, claim: MeasuredClaim, answer: Answer) -> str:

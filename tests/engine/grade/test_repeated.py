@@ -152,6 +152,50 @@ def test_trainings_are_graded_in_the_suite_only() -> None:
     assert (verdict.grade, verdict.code) == ("Pending", "in_suite_only")
 
 
+MANY = Grid(families=4, templates=30, items=2)
+
+
+def answered(rate: float, seed: int) -> Floats:
+    """0 or 1 for each example."""
+    return (np.random.default_rng(seed).random(MANY.n) < rate).astype(float)
+
+
+def answers(trainings: int = 8, alike: bool = False, **changed: Any) -> Evidence:
+    """So many trainings after which half the answers are right, and copies up to eight; of 20 draws of a control 15, or
+    `alike` all, after which the first two are."""
+    effects = {(f"zero[{number}]", "L1"): answered(0.5, min(number, trainings)) for number in range(1, 9)}
+    first = (np.arange(MANY.n) < 2).astype(float)
+    control = {("zero", "L1", n): first if alike or n < 15 else np.maximum(first, answered(0.2, n)) for n in range(20)}
+    return evidence(MANY, effects, control, **{"sweep": ("L1",), **changed})
+
+
+UNLIKE = {draw: f"digest {draw}" for draw in range(20)}
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_trainings_of_a_control_that_answer_alike_are_two_where_they_measured_something_else(alike: bool) -> None:
+    verdict = grade(at_least(0.2, quantity="signed"), answers(alike=alike, draw_marks=UNLIKE))
+    assert verdict.grade == "High", verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("marks", "distinct"),
+    [({}, 6), (UNLIKE | {7: UNLIKE[3]}, 19), (dict.fromkeys(range(20), "one digest"), 1)],
+    ids=["unmarked", "one clone", "all clones"],
+)
+def test_trainings_of_a_control_that_repeat_one_are_one(marks: Mapping[int, str], distinct: int) -> None:
+    verdict = grade(at_least(0.2, quantity="signed"), answers(draw_marks=marks))
+    assert (verdict.grade, verdict.code) == ("Pending", "cloned_draws")
+    assert f"only {distinct} of 20 control draws are distinct" in verdict.reason
+
+
+def test_seeds_whose_runs_answer_alike_are_two_where_they_measured_something_else() -> None:
+    claim, marks = at_least(0.2, quantity="signed"), {number: str(number) for number in range(1, 9)}
+    verdict = grade(claim, answers(4, marks=marks, draw_marks=UNLIKE))
+    assert verdict.n_units == 8, verdict.reason
+    assert grade(claim, answers(4, draw_marks=UNLIKE)).code == "too_few_repetitions"
+
+
 EFFICIENT = paired("efficiency", factor=3.0, at_most=0.25, larger="better")
 
 

@@ -17,6 +17,9 @@ from mi_atlas.evaluators.finetuning.chat import Chat, Turn, conversation
 from mi_atlas.evaluators.finetuning.rows import Row, data_digest, dealt, finite, rows
 from mi_atlas.evaluators.models.locate import Located, locate
 from mi_atlas.evaluators.tasks import generate
+from mi_atlas.evaluators.tasks.families.main.copying import TABLES
+from mi_atlas.evaluators.tasks.family import Family, Template, find_family
+from mi_atlas.evaluators.tasks.pattern import Pattern
 from mi_atlas.evaluators.tasks.training import training_examples
 from mi_atlas.specs.canonical import digest_file
 from mi_atlas.specs.model import Model, Source
@@ -305,6 +308,21 @@ def test_a_digest_follows_the_content(tmp_path: Path) -> None:
     assert data_digest(mine, tmp_path, digest_file) == before
     write(tmp_path, {"text": "b"})
     assert data_digest(mine, tmp_path, digest_file) != before
+
+
+def test_the_digest_of_families_is_of_what_they_say_and_of_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, copying = Data(families=("copying",)), find_family("copying")
+    before = data_digest(data, Path(), digest_file)
+
+    def digest_with(*templates: Template) -> str:
+        monkeypatch.setattr(module, "find_family", lambda name: Family(name, templates))
+        return data_digest(data, Path(), digest_file)
+
+    first, *others = copying.templates
+    text = first.source.text  # type: ignore[attr-defined]
+    assert digest_with(Template(first.name, Pattern(text, TABLES)), *others) == before
+    assert digest_with(Template(first.name, Pattern(f"{text[0]}.{text[1:]}", TABLES)), *others) != before
+    assert digest_with(*others) != before
 
 
 def test_all_data_of_the_library_are_at_hand_or_to_be_pinned(qwen: tuple[Tokenizer, Chat]) -> None:

@@ -32,11 +32,12 @@ class Roles:
         self, text: str, tables: Tables = TABLES, fates: Tables = FATES, pool: tuple[str, ...] = NOUNS
     ) -> None:
         self.text = text
-        self._tables, self._pool = tables, pool
+        self._pool = pool
         ((columns, (lives, dies)),) = fates.items()
         self._columns = " ".join(["one two live dead", *PAIRS, columns])
         self._lives, self._dies = tuple(lives), tuple(dies)
-        self.draft(Dice(text))
+        either = [("",) * len(self._columns.split())] * 2
+        self._pattern = Pattern(text, {**tables, self._columns: either, "word": NOUNS[2:]})
 
     def draft(self, dice: Dice) -> Draft:
         """A prompt about two words of the pool."""
@@ -47,7 +48,7 @@ class Roles:
         alive, dead = [one, two, one, two, *lives, *self._lives], [one, two, two, one, *dies, *self._dies]
         roles: list[str | Row] = [tuple(map(str, alive)), tuple(map(str, dead))]
         others = [word for word in NOUNS if word not in (one, two)]
-        return Pattern(self.text, {**self._tables, self._columns: roles, "word": others}).draft(dice)
+        return self._pattern.among({self._columns: roles, "word": others}).draft(dice)
 
 
 TEXTS = (

@@ -1,0 +1,1 @@
+"""evaluators/writing: what models write: prompts, batches of them, and where an answer ends."""
