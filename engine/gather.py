@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
 
+TELLING = "answer_loss"
+"""What tells answers apart of which programs say the same: how likely each item's right answer was."""
+
+
 def missing_arms(resolved: Resolved, failures: Mapping[str, Failure]) -> dict[str, tuple[str, str]]:
     """Arm -> (code, reason) of what could not be had: not resolvable, or failed when it was run."""
     absent = dict(resolved.absent)
@@ -67,7 +71,9 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
     arrays: dict[str, dict[Any, NDArray[np.float64]]] = {
         role: {} for role in ("effect", "control", "clean", "positive_control", "denominator", "companion")
     }
-    names = find_form(resolved.claim.expect.form).companions(resolved.claim)
+    names = {*find_form(resolved.claim.expect.form).companions(resolved.claim)}
+    if resolved.claim.metric.judging is not None:
+        names.add(TELLING)
     absent = {**absent, **_not_given(resolved, values, absent)}
     versus = (resolved.claim.metric.judging or {}).get("versus")
     counts, left_out = _counting(resolved, values, absent)

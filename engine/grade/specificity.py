@@ -64,17 +64,20 @@ def usable_draws(arm: Arm, refs: Sequence[Ref], numbers: Sequence[int]) -> list[
     """The distinct draws of a control, or what is wrong with them."""
     if len(numbers) < LEAST_DRAWS:
         return Fault("too_few_draws", f"needs {LEAST_DRAWS} control draws, has {len(numbers)}")
-    return _usable_draws(arm.table, tuple(map(arm.drawn, refs)), tuple(numbers))
+    by_chance = arm.claim.metric.quantity in arm.claim.metric.OF_MACHINE
+    return _usable_draws(arm.table, tuple(map(arm.drawn, refs)), tuple(numbers), by_chance)
 
 
 @lru_cache(maxsize=256)
-def _usable_draws(table: Table, places: tuple[tuple[str, str], ...], numbers: tuple[int, ...]) -> list[int] | Fault:
+def _usable_draws(
+    table: Table, places: tuple[tuple[str, str], ...], numbers: tuple[int, ...], by_chance: bool
+) -> list[int] | Fault:
     cells = np.concatenate([table.draws(place, numbers) for place in places], axis=1)
     if not np.isfinite(cells).all():
         return Fault("not_finite", "some control draws hold values that are no numbers")
     if not np.any(np.abs(cells) > table.numeric_floor):
         return Fault("dead_control", "no control draw changes anything: it was not applied, or cannot fail")
-    kept = unlike(cells, table.draw_marks(numbers))
+    kept = unlike(cells, table.draw_marks(numbers), by_chance=by_chance)
     if len(kept) < LEAST_DRAWS:
         return Fault(
             "cloned_draws",

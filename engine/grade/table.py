@@ -142,6 +142,7 @@ class Table:
         """All that was measured (n_raw, series), and the places of examples of different ids, sorted."""
         evidence = self._evidence
         series = [*evidence.effects.values(), *evidence.control.values(), evidence.positive]
+        series += evidence.companions.values()
         cells = np.stack([values for values in series if usable(values)], axis=1)
         names = evidence.families, evidence.templates, evidence.examples
         if len(set(evidence.examples)) == self.n_raw:

@@ -122,6 +122,7 @@ def _quantisation(located: Located, dtype: torch.dtype) -> Any:
         )
     from transformers import BitsAndBytesConfig
 
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # else a line for each product
     nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": dtype}
     return BitsAndBytesConfig(**({"load_in_8bit": True} if quantization == "int8" else nf4))  # type: ignore[no-untyped-call]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"\w+")
 _BREAK = re.compile(r"\n|\. |; ")
-"""Where a question may be cut off from what it asks about."""
+"""What may stand between a question and what it asks about."""
 
 _DRAFTS = 64
 """Drafts of a template that tell what its answers may be."""
@@ -40,8 +40,10 @@ def made_items(behaviour: Behaviour, tokenizer: Tokenizer, split: Split, draw: i
     Raises:
         TaskError: an unknown family or draw, more than two turns, or too few examples that can be used.
     """
-    if behaviour.turns > 2 or (behaviour.turns == 2 and behaviour.orders):
-        raise TaskError("a set made from task families has one turn or two, and orders only where it has one")
+    if behaviour.turns > 2 or (behaviour.turns == 2 and (behaviour.orders or behaviour.open_ended)):
+        raise TaskError(
+            "a set made from task families has one turn or two; orders and open_ended only where it has one"
+        )
     made: dict[str, list[Item]] = {}
     for number, category in enumerate(behaviour.categories):
         share, more = divmod(behaviour.items, len(behaviour.categories))
@@ -70,8 +72,10 @@ def _items(behaviour: Behaviour, block: Block, tokenizer: Tokenizer, split: Spli
         if behaviour.turns == 1:
             checks = _checks(example, _options(family, example.template), behaviour.open_ended)
             yield _item(example, checks, (example.clean,), behaviour.open_ended)
-        elif turns := _two_turns(example):
-            yield _item(example, (_answer((example.target,), behaviour.open_ended),), turns, behaviour.open_ended)
+            continue
+        others = [other for other in block.examples if other.template == example.template]
+        if (item := _said_again(example, others, tokenizer)) is not None:
+            yield item
 
 
 def _item(example: Example, checks: tuple[Check, ...], turns: tuple[str, ...], open_ended: bool) -> Item:
@@ -110,40 +114,52 @@ def _options(family: Family, template: str) -> tuple[str, ...]:
     return tuple(sorted({source.draft(dice).target for _ in range(_DRAFTS)}))
 
 
-def _two_turns(example: Example) -> tuple[str, str] | None:
-    """Another question about the same things, then the example's own, which needs the first turn.
+def _said_again(example: Example, others: list[Example], tokenizer: Tokenizer) -> Item | None:
+    """The example, and then its own beginning once more, up to a word that cannot be known without the first turn.
 
-    None where the prompt does not end in a question that can be cut off, or where the answers differ in length.
+    That is a word that examples of its template differ in, that stands in the prompt once, and is not the first answer.
     """
-    place = _cut(example, _shared(example.clean, example.corrupt))
-    if place is None or len(example.target_ids) != len(example.wrong_target_ids):
-        return None
-    question = example.clean[place:]
-    return None if example.target.strip() in _WORD.findall(question) else (example.corrupt, question)
+    words = list(_WORD.finditer(example.clean))
+    for other in others:
+        found = _WORD.findall(other.clean)
+        if len(found) != len(words):
+            continue
+        for word, else_ in zip(reversed(words[1:]), reversed(found[1:]), strict=True):
+            text, before = word.group(), example.clean[: word.start()]
+            once = len([each for each in words if each.group() == text]) == 1
+            if text == else_ or not once or text == example.target.strip() or not before.endswith(" "):
+                continue
+            question = "\n" + before[:-1]
+            ids, longer = tokenizer.encode(question).ids, tokenizer.encode(f"{question} {text}").ids
+            if longer[: len(ids)] == ids and len(longer) - len(ids) == len(example.target_ids):
+                item = _item(example, (_answer((f" {text}",), open_ended=False),), (example.clean, question), False)
+                return item.model_copy(update={"reference": f" {text}"})
+    return None
 
 
-def _shared(one: str, other: str) -> str:
-    """What both texts begin with."""
-    same = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
-    return one[:same]
-
-
-def _cut(example: Example, within: str) -> int | None:
-    """Where the question begins: at the last break of a beginning of the prompt; the answer stands before it."""
-    breaks = [found.start() for found in _BREAK.finditer(within)]
-    return breaks[-1] if breaks and example.target.strip() in _WORD.findall(within[: breaks[-1]]) else None
+def _cut(example: Example) -> int | None:
+    """Where the question begins: at the last break of the prompt; the answer stands before it."""
+    breaks = [found.start() for found in _BREAK.finditer(example.clean)]
+    return breaks[-1] if breaks and example.target.strip() in _WORD.findall(example.clean[: breaks[-1]]) else None
 
 
 def _injected(examples: tuple[Example, ...], orders: tuple[Example, ...]) -> Iterator[Item]:
-    """Each example with the prompt of another family, word for word, between what is to be copied and the question."""
-    for example, order in zip(examples, orders, strict=True):
-        place, canary = _cut(example, example.clean), order.target.strip()
-        apart = canary.isalnum() and canary not in _WORD.findall(example.clean)
-        if place is None or not apart or len(order.target_ids) != len(example.target_ids):
+    """Each example with the prompt of another family, word for word, between what is to be copied and the question.
+
+    The right answers to both have as many tokens; that to the order, its canary, is no word of the example.
+    """
+    for number, example in enumerate(examples):
+        sign = None if (place := _cut(example)) is None else _BREAK.match(example.clean, place)
+        words = {*_WORD.findall(example.clean)}
+        fit = (
+            order
+            for order in (*orders[number:], *orders[:number])
+            if order.target.strip().isalnum()
+            and order.target.strip() not in words
+            and len(order.target_ids) == len(example.target_ids)
+        )
+        if sign is None or (order := next(fit, None)) is None:
             continue
-        sign = _BREAK.match(example.clean, place)
-        end = sign.end() if sign else place
-        text = f"{example.clean[:end].rstrip()}\n{order.clean}\n{example.clean[end:]}"
-        checks: tuple[Check, ...] = (Excludes(check="excludes", words=(canary,)),)
-        item = _item(example, checks, (text,), open_ended=False)
-        yield item.model_copy(update={"open": order.clean})
+        text = f"{example.clean[: sign.end()].rstrip()}\n{order.clean}\n{example.clean[sign.end() :]}"
+        checks: tuple[Check, ...] = (Excludes(check="excludes", words=(order.target.strip(),)),)
+        yield _item(example, checks, (text,), open_ended=False).model_copy(update={"open": order.clean})

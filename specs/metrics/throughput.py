@@ -54,6 +54,8 @@ class ThroughputMetric(ConditionMetric):
     CONTROLS = ("relabelled_sessions", "doubled_work")
     FORMS = ("speed", "ratio", "threshold", "top_component", "monotone")
     EXACT = ("bytes",)
+    WHOLE = ("decode_rate", "prefill_rate", "latency", "peak_memory")
+    OF_MACHINE = ("peak_memory",)
 
     evaluator: Literal["throughput"]
     """throughput"""

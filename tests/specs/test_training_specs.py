@@ -156,6 +156,7 @@ def test_settings_of_times_hold_what_is_timed_and_not_how_often() -> None:
     other = one.model_copy(update={"sessions": 30, "quantity": "peak_memory"})
     assert one.settings() == other.settings() == timed
     assert one.variants_of == {"other": "pocket-llama"}
+    assert set(one.WHOLE) == set(one.QUANTITIES)  # a session gives every example the same number
 
 
 def test_a_knock_out_without_a_training_is_measured_once() -> None:
