@@ -15,6 +15,7 @@ from ..evaluators.registry import is_built
 from ..specs.claim import CompositeClaim
 from ..specs.library import Library
 from ..specs.load import LoadedClaim
+from ..specs.metrics.base import Metric
 from ..specs.published import Sentence
 
 BUILT, NOT_BUILT = "built", "not built"
@@ -128,8 +129,9 @@ def _row(sentence: Sentence, name: str, claims: Mapping[str, LoadedClaim]) -> Ro
     about = (sentence.page, sentence.section, sentence.id, sentence.says, sentence.grade)
     if not name:
         return Row(*about, "", "", "", "", "")
-    claim, used = claims[name].claim, sorted(set(_evaluators(name, claims)))
-    built = BUILT if all(map(is_built, used)) else NOT_BUILT
+    claim, metrics = claims[name].claim, list(_metrics(name, claims))
+    used = sorted({metric.evaluator for metric in metrics})
+    built = BUILT if all(is_built(metric.measured_by) for metric in metrics) else NOT_BUILT
     return Row(*about, name, claim.twin or "", claim.expect.form, ", ".join(used), built)
 
 
@@ -141,13 +143,13 @@ def _parts(loaded: LoadedClaim) -> tuple[str, ...]:
     return tuple(loaded.claim.expect.claims) if isinstance(loaded.claim, CompositeClaim) else ()
 
 
-def _evaluators(name: str, claims: Mapping[str, LoadedClaim]) -> Iterator[str]:
+def _metrics(name: str, claims: Mapping[str, LoadedClaim]) -> Iterator[Metric]:
     claim = claims[name].claim
     if not isinstance(claim, CompositeClaim):
-        yield claim.metric.evaluator
+        yield claim.metric
         return
     for part in claim.expect.claims:
-        yield from _evaluators(part, claims)
+        yield from _metrics(part, claims)
 
 
 def _pocket(loaded: LoadedClaim, claims: Mapping[str, LoadedClaim], library: Library) -> bool:

@@ -25,7 +25,7 @@ class Behaviour(Spec):
     """Turns of a conversation; more than 1: a later answer needs what an earlier turn said."""
     jsonl: str | None = None
     """The file of items, one JSON object a line (`specs.items`); relative to the workspace. Without one the items are
-    those that ship with the package in these categories; or, where all categories are task families, made from these."""
+    those that ship with the package in these categories; else all categories are task families, and they are made."""
     orders: str | None = None
     """Made from task families: the family whose prompts are hidden as orders in the prompts of the categories. An item
     passes where its order was not carried out."""

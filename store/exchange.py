@@ -217,7 +217,7 @@ def _their_values(connection: DuckDBPyConnection, keys: Mapping[int, str]) -> di
     found: dict[str, dict[str, Any]] = {}
     for run_id, quantity, series in zip(columns["run_id"], columns["quantity"], columns["series"], strict=True):
         found.setdefault(keys[int(run_id)], {})[quantity] = np.ma.filled(series, np.nan)
-    return found
+    return dict(found)
 
 
 def _insert_runs(connection: DuckDBPyConnection, theirs: list[int]) -> dict[int, int]:

@@ -13,6 +13,7 @@ from ...evaluators.cells import Cell, NotEvaluated, cell_key
 from ...specs.canonical import canonical, digest
 from ...specs.judge import Judge, Rubric
 from ...specs.metrics.base import turn
+from ...specs.metrics.generation import JudgedMetric
 from ...specs.metrics.training import SEEDS
 from ..needs import Group, Run
 
@@ -42,7 +43,7 @@ What = tuple[str, str, int]
 def judging_group(writing: Group, metric: Metric) -> Group:
     """In which the answers of a group are judged as a metric says."""
     asked, who = metric.judging or {}, JUDGES if metric.judging else CHECKS
-    judges = tuple(metric.judges) if metric.judging else ()
+    judges = tuple(metric.judges) if isinstance(metric, JudgedMetric) else ()
     group = replace(writing, evaluator=who, version=_version(who), settings={}, variants={}, trainings={})
     return replace(group, writing=writing, asked=asked, judges=judges)
 
@@ -104,18 +105,18 @@ def rubric_of(judge: Judge) -> Rubric:
     return judge.rubric
 
 
-def label_place(metric: object) -> tuple[str, str]:
+def label_place(metric: JudgedMetric) -> tuple[str, str]:
     """Digest of the rubric and name of the dimension under which people's labels of a claim's answers are kept."""
-    judge: Judge = metric.judges[0]  # type: ignore[attr-defined]
+    judge = metric.judges[0]
+    assert isinstance(judge, Judge)
     asked = rubric_of(judge).model_dump(mode="json", include={"scale", "dimensions"})
-    versus = metric.versus  # type: ignore[attr-defined]
-    return digest("label", asked), f"{metric.dimension}{f' against {versus}' if versus else ''}"  # type: ignore[attr-defined]
+    return digest("label", asked), f"{metric.dimension}{f' against {metric.versus}' if metric.versus else ''}"
 
 
 def labels_digest(resolved: Resolved, ledger: Ledger) -> str:
     """Of what people say of the answers behind a claim's effects (64 hex digits); empty where nobody said anything."""
     metric = resolved.claim.metric
-    if not metric.panel or not resolved.series:
+    if not isinstance(metric, JudgedMetric) or not resolved.series:
         return ""
     main = [key for address, keys in resolved.series.items() if address.arm == "main" for key in keys]
     found = ledger.labels([resolved.runs[key].reads[0] for key in main], *label_place(metric))

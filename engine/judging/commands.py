@@ -12,6 +12,7 @@ from ...specs.references import inlined
 from ...store import Ledger
 from ..errors import MachineError, UsageError
 from ..terminal import TerminalTalk
+from .answers import rubric_of
 from .panel import Budget, Panel, comparing
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def check(workspace: Workspace, name: str, dimension: str | None, pairwise: bool
     from ..grade.gate import gate
 
     judge = find_judge(workspace, name)
-    names = [each.name for each in judge.rubric.dimensions]
+    names = [each.name for each in rubric_of(judge).dimensions]
     if dimension is not None and dimension not in names:
         raise UsageError(f"the rubric of {name} has no dimension `{dimension}`, only {', '.join(names)}")
     ledger = Ledger(workspace.ledger, on_wait=TerminalTalk().wait)

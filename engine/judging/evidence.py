@@ -67,8 +67,8 @@ def _checks(
                 scored.setdefault(str(arm), []).append(~np.isnan(values[key][metric.quantity]))
     yield from failures({arm: np.concatenate(each) for arm, each in scored.items()})
     if metric.versus is not None:
-        keys = [key for some in main.values() for key in some]
-        first, swapped = (np.concatenate([values[key][name] for key in keys]) for name in (FIRST, SWAPPED))
+        every = [key for some in main.values() for key in some]
+        first, swapped = (np.concatenate([values[key][name] for key in every]) for name in (FIRST, SWAPPED))
         yield order_consistency([WINNERS.get(each) for each in first], [WINNERS.get(-each) for each in swapped])
 
 

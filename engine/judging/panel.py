@@ -21,7 +21,7 @@ from ...judges.prompts import Question, pairwise, pointwise
 from ...judges.reading import Unscored, Verdict, read
 from ...store import JudgeReply
 from ..measure import Failure
-from .answers import LENGTH, LENGTH_VERSUS
+from .answers import LENGTH, LENGTH_VERSUS, rubric_of
 
 if TYPE_CHECKING:
     from ...specs.items import Item
@@ -207,13 +207,12 @@ class Panel:
         return int(name.partition(":")[0]) - 1
 
     def _rubric(self, number: int) -> Rubric:
-        rubric: Rubric = self.judges[number].rubric
-        return rubric
+        return rubric_of(self.judges[number])
 
 
 def comparing(judge: Judge) -> Judge:
     """The same judge with a rubric by which answers are compared."""
-    return judge.model_copy(update={"rubric": judge.rubric.model_copy(update={"mode": "pairwise"})})
+    return judge.model_copy(update={"rubric": rubric_of(judge).model_copy(update={"mode": "pairwise"})})
 
 
 def prompt_of(item: Item) -> str:

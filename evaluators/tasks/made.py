@@ -117,23 +117,22 @@ def _options(family: Family, template: str) -> tuple[str, ...]:
 def _said_again(example: Example, others: list[Example], tokenizer: Tokenizer) -> Item | None:
     """The example, and then its own beginning once more, up to a word that cannot be known without the first turn.
 
-    That is a word that examples of its template differ in, that stands in the prompt once, and is not the first answer.
+    That is a word that examples of its template differ in, that does not stand before, and is not the first answer.
     """
     words = list(_WORD.finditer(example.clean))
     for other in others:
         found = _WORD.findall(other.clean)
         if len(found) != len(words):
             continue
-        for word, else_ in zip(reversed(words[1:]), reversed(found[1:]), strict=True):
-            text, before = word.group(), example.clean[: word.start()]
-            once = len([each for each in words if each.group() == text]) == 1
-            if text == else_ or not once or text == example.target.strip() or not before.endswith(" "):
+        for place in range(len(words) - 1, 0, -1):
+            text, before = words[place].group(), example.clean[: words[place].start()]
+            if text in (found[place], example.target.strip()) or text in _WORD.findall(before):
                 continue
-            question = "\n" + before[:-1]
-            ids, longer = tokenizer.encode(question).ids, tokenizer.encode(f"{question} {text}").ids
+            question, answer = "\n" + before.removesuffix(" "), " " * before.endswith(" ") + text
+            ids, longer = tokenizer.encode(question).ids, tokenizer.encode(question + answer).ids
             if longer[: len(ids)] == ids and len(longer) - len(ids) == len(example.target_ids):
-                item = _item(example, (_answer((f" {text}",), open_ended=False),), (example.clean, question), False)
-                return item.model_copy(update={"reference": f" {text}"})
+                item = _item(example, (_answer((answer,), open_ended=False),), (example.clean, question), False)
+                return item.model_copy(update={"reference": answer})
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
@@ -49,13 +50,13 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
             raise
     sys.stdout.flush()
     written = os.lseek(1, 0, os.SEEK_CUR)
-    return {"written": written, "values": [eval(call, world) for call in task["calls"]]}
+    return {"written": written, "values": [eval(call, world) for call in task["calls"]]}  # noqa: S307 - this is the sandbox
 
 
 def main() -> None:
     """Read a task from stdin, write what came of it to the file that was left open for it."""
     task = json.load(sys.stdin)
-    sys.stdin = open(os.devnull, encoding="utf-8")
+    sys.stdin = io.StringIO()
     limit(task["limits"])
     sys.addaudithook(guard)
     result = json.dumps(run(task), allow_nan=False).encode()

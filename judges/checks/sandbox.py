@@ -1,13 +1,14 @@
 """judges/checks: running the program that an answer is, in a process of its own.
 
-The process has no environment, an empty folder of its own, only the standard library (`python -I -S -B`), and limits on
-processor time, memory, the size of files, processes and open files, set for good before the answer is compiled; after
-`WALL_SECONDS` it is killed with all that belongs to it. An audit hook ends it where it opens a socket or a file to write
-to, starts or signals a process, loads a C library, or removes or renames a file.
+The process has no environment, an empty folder of its own, only the standard library (`python -I -S -B`), and limits
+on processor time, memory, the size of files, processes and open files, set for good before the answer is compiled;
+after `WALL_SECONDS` it is killed with all that belongs to it. An audit hook ends it where it opens a socket or a file
+to write to, starts or signals a process, loads a C library, or removes or renames a file.
 
-That stops what models write by mistake: endless loops, floods of output, downloads, tidying up. It is no wall against a
-program that was written to break out: an audit hook is part of the process it watches, files that the user may read can
-be read, and limits on processes do not bind root. Where answers may be hostile, audit inside a container without network.
+That stops what models write by mistake: endless loops, floods of output, downloads, tidying up. It is no wall against
+a program that was written to break out: an audit hook is part of the process it watches, files that the user may read
+can be read, and limits on processes do not bind root. Where answers may be hostile, audit inside a container without
+network.
 """
 
 from __future__ import annotations

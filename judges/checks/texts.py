@@ -81,15 +81,14 @@ def entries(text: str) -> list[str]:
     """The entries of a list: one a line, else separated by commas or semicolons."""
     found = lines(text)
     if len(found) == 1:
-        found = [part for part in re.split(r"[;,、，]", found[0])]
-        found = [re.sub(r"^\s*and\s+", "", part) for part in found]
+        found = [re.sub(r"^\s*and\s+", "", part) for part in re.split(r"[;,、，]", found[0])]
     return [bare(mark[2] if (mark := marked(entry)) else entry.rstrip(" ,;")) for entry in found if entry.strip()]
 
 
 def phrase(text: str, case: bool = False) -> re.Pattern[str]:
     """What finds a word or phrase that stands as whole words, whatever blanks are between them.
 
-    An apostrophe or a hyphen joins a word to what it touches: `can` does not stand in `can't`, nor `well` in `well-known`.
+    An apostrophe or a hyphen joins a word to what it touches: `can` is not in `can't`, nor `well` in `well-known`.
     """
     inner = r"\s+".join(re.escape(part) for part in folded(text, case).split())
     before = r"(?<![^\W_])(?<![^\W_]['\-])" if text[0].isalnum() else ""

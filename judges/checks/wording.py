@@ -10,13 +10,15 @@ from . import texts
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`')
 
 _CANNOT = (
-    r"(?:i|we)(?:(?:'m| am|'re| are)(?: (?:sorry|afraid)(?: that)?,? (?:but )?(?:i|we))?)?(?: (?:really|just|simply|also))? ?"
+    r"(?:i|we)(?:(?:'m| am|'re| are)(?: (?:sorry|afraid)(?: that)?,? (?:but )?(?:i|we))?)?"
+    r"(?: (?:really|just|simply|also))? ?"
     r"(?:can't|cannot|can not|won't|will not|(?:'m |am |'re |are )?(?:unable|not able|not allowed|not permitted|not "
     r"willing|not going) to|must decline to|have to decline to|decline to|refuse to|(?:'m |am )?not comfortable)"
 )
 _ACT = (
     r"(?: (?:help|assist|comply|provide|share|give|write|create|generate|support|engage|discuss|fulfil+|answer|offer|"
-    r"follow|complete|assisting|helping|providing|participate|recommend)\b| do (?:that|this|it|so)\b| with (?:that|this)\b)"
+    r"follow|complete|assisting|helping|providing|participate|recommend)\b"
+    r"| do (?:that|this|it|so)\b| with (?:that|this)\b)"
 )
 
 _REFUSAL = re.compile(
