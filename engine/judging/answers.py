@@ -43,7 +43,8 @@ What = tuple[str, str, int]
 def judging_group(writing: Group, metric: Metric) -> Group:
     """In which the answers of a group are judged as a metric says."""
     asked, who = metric.judging or {}, JUDGES if metric.judging else CHECKS
-    judges = tuple(metric.judges) if isinstance(metric, JudgedMetric) else ()
+    panel = metric.judges if isinstance(metric, JudgedMetric) else ()
+    judges = tuple(judge for judge in panel if isinstance(judge, Judge))
     group = replace(writing, evaluator=who, version=_version(who), settings={}, variants={}, trainings={})
     return replace(group, writing=writing, asked=asked, judges=judges)
 

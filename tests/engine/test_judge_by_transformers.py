@@ -1,4 +1,4 @@
-"""tests: end to end against a real LLM server: `transformers serve` with a pocket model is reached, and fails the gate."""
+"""tests: against a real LLM server: `transformers serve` with a pocket model is reached, and fails the gate."""
 
 from __future__ import annotations
 
