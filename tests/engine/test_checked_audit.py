@@ -63,10 +63,8 @@ def test_a_check_that_changes_is_made_again_and_nothing_is_written_again(thin_de
     path = thin_desk.root / "questions.jsonl"
     path.write_text(path.read_text().replace('"max": 40', '"max": 39'))
     thin_desk.audit()
-    evaluators = {
-        run.parts["evaluator"].partition("@")[0] for step in thin_desk.said.plans[0].steps for run in step.runs
-    }
-    assert evaluators == {"checks"}
+    steps = thin_desk.said.plans[0].steps
+    assert {run.parts["evaluator"].partition("@")[0] for step in steps for run in step.runs} == {"checks"}
 
 
 def test_what_was_written_is_in_the_ledger(thin_desk: Desk) -> None:
