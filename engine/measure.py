@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -59,6 +60,13 @@ Event = tuple[int, FinishedRun | Lost]
 """Number of a step, and what became of runs of it."""
 
 
+Batch = tuple[list[FinishedRun | Lost], set[str] | None]
+"""What became of runs meanwhile; with the last of a step all that is proven of models, else None."""
+
+TELL_EVERY_S = 0.25
+"""Another process tells what it has finished at most this far apart."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where runs are measured."""
@@ -70,6 +78,8 @@ class Place:
     """Where trainings are kept; None: they are not."""
     judge_calls: int | None = None
     """Most questions that judges are asked; None: as many as the claims need."""
+    threads: int | None = None
+    """Of models that are not small; None: one a core."""
 
 
 def measure(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedRun | Lost]:
@@ -84,6 +94,17 @@ def measure(step: GroupStep, place: Place, proven: set[str]) -> Iterator[Finishe
             yield run
     except Exception as error:
         yield Lost(tuple(missing), failure_of(error))
+
+
+def batches(step: GroupStep, place: Place, known: frozenset[str]) -> Iterator[Batch]:
+    """The same as it is told from process to process."""
+    proven, told, last = set(known), list[FinishedRun | Lost](), time.monotonic()
+    for event in measure(step, place, proven):
+        told.append(event)
+        if time.monotonic() - last >= TELL_EVERY_S:
+            yield told, None
+            told, last = [], time.monotonic()
+    yield told, proven
 
 
 def failure_of(error: Exception) -> Failure:
@@ -111,7 +132,7 @@ def _runs(step: GroupStep, place: Place, proven: set[str]) -> Iterator[FinishedR
     import torch
 
     group = step.group
-    torch.set_num_threads(1 if is_small(group) else cores())
+    torch.set_num_threads(1 if is_small(group) else place.threads or cores())
     runs = {run.cell: run for run in step.runs}
     model, others = _models(group, place.device, proven)
     materials, used = _materials(step, place, others), versions()

@@ -9,7 +9,6 @@ flight.
 from __future__ import annotations
 
 import signal
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -18,14 +17,11 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, cast
 
 from ..store import FinishedRun
-from .measure import Event, Failure, Lost, Place, measure
+from .measure import Event, Failure, Lost, Place, batches
 from .plan import GroupStep, training_of
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
-
-TELL_EVERY_S = 0.25
-"""A process tells what it has finished at most this far apart."""
 
 IMPORTS = ["torch", "transformers", "mi_atlas.engine.measure", "mi_atlas.evaluators.models.load"]
 """What the server imports before it forks."""
@@ -123,10 +119,5 @@ def serve(pipe: Connection, place: Place) -> None:
             step, known = pipe.recv()
         except EOFError:
             return
-        proven, told, last = set(known), list[FinishedRun | Lost](), time.monotonic()
-        for event in measure(step, place, proven):
-            told.append(event)
-            if time.monotonic() - last >= TELL_EVERY_S:
-                pipe.send((told, None))
-                told, last = [], time.monotonic()
-        pipe.send((told, proven))
+        for batch in batches(step, place, known):
+            pipe.send(batch)

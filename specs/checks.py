@@ -7,7 +7,7 @@ What an answer must be to be accepted stands in each class; `judges/checks` does
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -307,14 +307,37 @@ class Hedges(_Check):
     wanted: bool = True
 
 
+Check = Annotated[
+    Exact
+    | Number
+    | Json
+    | Entries
+    | PythonParses
+    | PythonOutput
+    | Words
+    | Sentences
+    | Lines
+    | Paragraphs
+    | Characters
+    | ListOf
+    | Casing
+    | Includes
+    | Excludes
+    | Begins
+    | Ends
+    | Only
+    | Letters
+    | Acrostic
+    | Matches
+    | Syllables
+    | Script
+    | Repetition
+    | Refuses
+    | Hedges,
+    Field(discriminator="check"),
+]
+
 CHECKS: dict[str, type[_Check]] = {
-    get_args(each.model_fields["check"].annotation)[0]: each
-    for each in (
-        *(Exact, Number, Json, Entries, PythonParses, PythonOutput, Words, Sentences, Lines, Paragraphs, Characters),
-        *(ListOf, Casing, Includes, Excludes, Begins, Ends, Only, Letters, Acrostic, Matches, Syllables, Script),
-        *(Repetition, Refuses, Hedges),
-    )
+    get_args(each.model_fields["check"].annotation)[0]: each for each in get_args(get_args(Check)[0])
 }
 """Word -> check."""
-
-Check = Annotated[Union[tuple(CHECKS.values())], Field(discriminator="check")]  # type: ignore[valid-type]  # noqa: UP007

@@ -16,13 +16,16 @@ from ..basis import Cause, causes
 from ..gather import gather, missing_arms
 from ..grade import Verdict
 from ..grade.case import Case, read
+from ..grade.evidence import Evidence
 from ..grade.forms import FormError
+from ..grade.judged import prepared
 from ..history import Histories, Step
 from ..registrations import Standing
 from ..report import Row, page_of, rows
 from .figures import Figure, figures
 from .maps import Atlas, HeatMap
 from .provenance import Fact, asked, model_facts, model_label, model_page, provenance
+from .written import Answer, answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +59,8 @@ class ClaimView:
     asked: tuple[Fact, ...]
     provenance: tuple[Fact, ...]
     figures: tuple[Figure, ...]
+    answers: tuple[Answer, ...]
+    """Some of those that were judged."""
     steps: tuple[Step, ...]
     stale: tuple[Cause, ...]
     """What has changed since the verdict."""
@@ -168,6 +173,7 @@ def _claim(name: str, state: Audit, read_: _Read, row: Row, verdict: Verdict | N
         asked=asked(loaded.claim, resolved),
         provenance=provenance(state, resolved, stored, read_.infos, read_.histories) if resolved else (),
         figures=drawn,
+        answers=answers(state, resolved, read_.values) if resolved else (),
         steps=read_.histories.steps(name),
         stale=() if on_record else _stale(state, name, stored, read_.histories),
     )
@@ -179,10 +185,19 @@ def _drawn(state: Audit, resolved: Resolved, read_: _Read) -> tuple[Figure, ...]
     if standing is None or not resolved.keys or "main" in absent or not resolved.keys <= read_.values.keys():
         return ()
     try:
-        case = read(resolved.claim, gather(resolved, read_.values, absent, standing))
+        case = read(resolved.claim, _evidence(state, resolved, read_, absent, standing))
     except FormError:
         return ()
     return figures(case) if isinstance(case, Case) else ()
+
+
+def _evidence(
+    state: Audit, resolved: Resolved, read_: _Read, absent: Mapping[str, tuple[str, str]], standing: Standing
+) -> Evidence:
+    if not resolved.claim.metric.panel:
+        return gather(resolved, read_.values, absent, standing)
+    first, *_ = prepared(resolved.claim, state.shelf.evidence(resolved, absent, standing))
+    return first
 
 
 def _map(resolved: Resolved, read_: _Read) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -136,7 +136,8 @@ def examples_of(block: ItemBlock, tokenizer: Tokenizer, chat: Chat | None = None
                 f"{block.family}/{item.unit}",
                 texts[number],
                 tokenizer.decode(list(corrupt), skip_special_tokens=False),
-                *(tokenizer.decode([token], skip_special_tokens=False) for token in (target, wrong)),
+                tokenizer.decode([target], skip_special_tokens=False),
+                tokenizer.decode([wrong], skip_special_tokens=False),
                 len(ids[number]) - 1,
                 ids[number],
                 corrupt,
@@ -167,8 +168,3 @@ def _targets(item: Item, tokenizer: Tokenizer) -> tuple[int, int]:
     first = tokenizer.encode(item.reference or "The", add_special_tokens=False).ids[0]
     others = (tokenizer.encode(word, add_special_tokens=False).ids[0] for word in WRONG)
     return first, next(other for other in others if other != first)
-
-
-def by_category(blocks: Sequence[ItemBlock]) -> Mapping[str, tuple[Item, ...]]:
-    """Category -> items."""
-    return {block.family: block.items for block in blocks}

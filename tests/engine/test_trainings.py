@@ -199,6 +199,26 @@ def test_what_was_measured_in_a_repetition_and_in_a_draw_marks_it(desk: Desk) ->
     assert len(set(marks(answer_loss=-1.0)[1].values())) == 20
 
 
+def test_a_bound_on_one_condition_is_held_against_all_conditions_dealt_anew(desk: Desk) -> None:
+    resolved = resolve(desk, trained() | {"expect": {"form": "threshold", "component": "aimed", "at_most": 1.0}})
+    effects = {(at.site, at.arm) for at in resolved.series if at.role == "effect"}
+    assert effects == {("aimed", "main"), ("everywhere", "control")}
+    both = resolve(desk, trained())
+    assert {(at.site, at.arm) for at in both.series if at.role == "effect"} == {("aimed", "main"), ("everywhere", "main")}
+    values = {
+        key: {name: np.full(500, 2.0 if run.cell.site == "everywhere" else 1.0) for name in ("kl", "kl_from_base")}
+        for key, run in resolved.runs.items()
+    }
+    for block in resolved.blocks:
+        for key, run in resolved.runs.items():
+            if run.cell.family == block.family:
+                values[key] = {name: each[: len(block.examples)] for name, each in values[key].items()}
+    found = gather(resolved, values, {}, Standing(1, True))
+    drawn = [numbers for (_, site, _), numbers in found.control.items() if site == "aimed"]
+    assert len(drawn) == 20
+    assert all(set(numbers) == {1.0, 2.0} for numbers in drawn)
+
+
 def test_a_metric_of_one_recipe_refuses_a_sweep(desk: Desk) -> None:
     sweep = {"training": "lora", "data": DATA, "targets": AIM, "sweep": {"r2": {"rank": 2}, "r4": {"rank": 4}}}
     metric = {"evaluator": "adapter", "quantity": "kl", "recipe": sweep, "sites": {"granularity": "layer"}}
