@@ -61,9 +61,8 @@ def test_a_pocket_model_is_reached_as_a_judge_and_fails_the_gate(
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("A_URL", address)
-    sampling = {"temperature": 0.0, "draws": 1, "max_tokens": 8}
+    sampling = {"temperature": 0.0, "draws": 1, "max_tokens": 2}
     document = judged(thin_desk, judge("a", model=str(POCKET), sampling=sampling))
-    document["control"] = {"kind": "permuted_conditions", "draws": 20, "ratio": 1.2}
     thin_desk.write("small/judged", document)
     verdict = thin_desk.audit().verdicts["small/judged"]
     assert (verdict.grade, verdict.code) == ("Pending", "judge_failed")

@@ -73,7 +73,7 @@ def judged(desk: Desk, *judges: dict[str, Any], **changes: Any) -> dict[str, Any
         "suite": {"behaviour": behaviour},
         "metric": {"evaluator": "judged", "quantity": "score", "judges": list(judges)},
         "counterfactual": {"intervention": "generate", "tokens": 4},
-        "control": {"kind": "mismatched_outputs", "draws": 20, "ratio": 1.2},
+        "control": {"kind": "permuted_conditions", "draws": 20, "ratio": 1.2},
         "expect": {"form": "threshold", "component": "as_is", "at_least": 2.0},
         "threshold": {"high": 0.995, "medium": 0.95},
         **changes,
@@ -83,7 +83,8 @@ def judged(desk: Desk, *judges: dict[str, Any], **changes: Any) -> dict[str, Any
 def test_a_judge_that_passes_its_gate_is_heard_and_what_it_said_is_read_again(
     thin_desk: Desk, knowing: Knowing
 ) -> None:
-    thin_desk.write("small/judged", judged(thin_desk, judge("a"), judge("b")))
+    control = {"kind": "mismatched_outputs", "draws": 20, "ratio": 1.2}
+    thin_desk.write("small/judged", judged(thin_desk, judge("a"), judge("b"), control=control))
     verdict = thin_desk.audit().verdicts["small/judged"]
     assert verdict.code not in ("judge_failed", "judge_unreachable"), verdict.reason
     assert verdict.grade == "Pending" or verdict.grade == "Medium"
