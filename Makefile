@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: audit test lint types clean
+.PHONY: audit test lint types audit-dependencies clean
 
 audit: $(VENV)/.run
 	@$(BIN)/mi-atlas audit --tag core; code=$$?; if [ $$code -eq 2 ]; then exit 0; else exit $$code; fi
@@ -20,6 +20,11 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	@mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/mi_atlas
 	MYPYPATH=$(VENV)/types $(BIN)/mypy
+
+# Known vulnerabilities of what is installed; needs the network, so it is no part of .ci/run.
+audit-dependencies: $(VENV)/.run
+	@$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -13,7 +13,9 @@ from ..store import FinishedRun
 from .measure import Failure, Lost
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow
+    from numpy.typing import NDArray
 
     from .needs import Run
 
@@ -22,12 +24,11 @@ def to_table(events: Iterable[FinishedRun | Lost]) -> pyarrow.Table:
     """A table of events; doubles stay what they are, to the last bit."""
     import pyarrow as pa
 
-    text, numbers = pa.string(), pa.list_(pa.float64())
+    text, events = pa.string(), list(events)
     schema = pa.schema(
         {
             "key": text,
             "quantities": pa.list_(text),
-            "values": pa.list_(numbers),
             "texts": pa.list_(text),
             "measured_at": text,
             "seconds": pa.float64(),
@@ -37,7 +38,25 @@ def to_table(events: Iterable[FinishedRun | Lost]) -> pyarrow.Table:
             "reason": text,
         }
     )
-    return pa.Table.from_pylist([row for event in events for row in _rows(event)], schema)
+    table = pa.Table.from_pylist([row for event in events for row in _rows(event)], schema)
+    return table.append_column("values", _lists(events))
+
+
+def _lists(events: Iterable[FinishedRun | Lost]) -> pyarrow.Array:
+    """The column of values: the numbers in one piece, with where each quantity begins, and each row."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows: list[list[NDArray[np.float64]]] = []
+    for event in events:
+        if isinstance(event, Lost):
+            rows += [[] for _ in event.keys]
+        else:
+            rows.append([np.asarray(values, np.float64) for values in event.values.values()])
+    series = [each for row in rows for each in row]
+    ends = np.cumsum([0, *map(len, series)], dtype=np.int32)
+    quantities = pa.ListArray.from_arrays(ends, pa.array(np.concatenate([np.empty(0), *series])))
+    return pa.ListArray.from_arrays(np.cumsum([0, *map(len, rows)], dtype=np.int32), quantities)
 
 
 def _rows(event: FinishedRun | Lost) -> Iterator[dict[str, Any]]:
@@ -47,7 +66,6 @@ def _rows(event: FinishedRun | Lost) -> Iterator[dict[str, Any]]:
     yield {
         "key": event.key,
         "quantities": list(event.values),
-        "values": list(event.values.values()),
         "texts": list(event.texts),
         "measured_at": event.measured_at,
         "seconds": event.seconds,

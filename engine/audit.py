@@ -10,18 +10,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..evaluators.models.locate import Absent
 from ..specs.canonical import digest
 from ..specs.claim import CompositeClaim, MeasuredClaim
 from ..specs.load import LoadedClaim
-from ..store import Ledger, RecordedVerdict, VerdictRow, audit_lock
+from ..store import Ledger, RecordedVerdict, VerdictRow, audit_lock, seen
 from .accepted import exit_code, load_accepted
 from .basis import KIND as BASIS
 from .basis import Basis, basis_key, basis_of, basis_of_composite
 from .errors import MachineError
-from .execute import execute
+from .execute import Writer, execute
 from .findings import HOLDS, Found, capped, inquire, memory_key, resting_on
 from .gather import evidence_digest, missing_arms
 from .grade import Verdict, grade, grade_composite, pending
@@ -36,6 +36,9 @@ from .select import Selection, load, select
 from .shelf import Shelf
 from .verify import Verifier, in_conflict, sampled
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
 
 WITHOUT = ("main", "clean", GATE)
 """Arms without which nothing was looked at."""
@@ -96,6 +99,8 @@ class Options:
     """Share of the cached runs that are measured again and compared."""
     graded_only: bool = False
     """Look at what has a verdict; of other claims only their model is looked for."""
+    cluster: Cluster | None = None
+    """Where to measure what is neither timed nor judged; None: in this process, and others that it starts."""
     calibration: bool = False
     """Grade simulated evidence too, in a ledger of its own kind, whose verdicts enter no other."""
 
@@ -129,6 +134,8 @@ class Audit:
         self.ledger = Ledger(workspace.ledger, kind, on_wait=talk.wait)
         self.failures: dict[str, Failure] = {}
         self.measured = self.cached = self.verified = self.differing = 0
+        self.number: int | None = None
+        self._spent: Mapping[str, tuple[int, int, int]] | None = None
         self.conflicts: dict[str, Failure] = {}
         self.memo = Memo({}, {}, workspace.root)
         self.resolver = Resolver(self.library, self.memo, workspace.root, options.device)
@@ -150,7 +157,7 @@ class Audit:
         audit_id: int | None = None
         if loose or self.options.twins:
             with audit_lock(self.workspace.ledger, self.talk.wait):
-                audit_id = self.ledger.start_audit(self._about())
+                audit_id = self.number = self.ledger.start_audit(self._about())
                 self._read()
                 verdicts |= self._measure_and_grade(loose) if loose else {}
                 again = self._audit_twins(verdicts) if self.options.twins else {}
@@ -162,6 +169,17 @@ class Audit:
         self._record(verdicts, kept, audit_id, code)
         counts = self.measured, self.cached, regressed, self.found, self.verified, self.differing
         return AuditResult(verdicts, self.claims, code, *counts)
+
+    def judge_calls(self) -> dict[str, list[int]]:
+        """Judge -> replies, tokens sent and tokens received, of this audit."""
+        before = self._spent
+        if before is None:
+            return {}
+        now = {
+            judge: [a - b for a, b in zip(spent, before.get(judge, (0, 0, 0)), strict=True)]
+            for judge, spent in self.ledger.spent().items()
+        }
+        return {judge: spent for judge, spent in now.items() if any(spent)}
 
     def preview(self) -> Plan:
         """The plan of what is not settled; nothing is executed or recorded."""
@@ -175,6 +193,7 @@ class Audit:
             self.stored: Mapping[str, RecordedVerdict] = self.ledger.verdicts()
             remembered = self.ledger.recall_all("twin")
             self.conflicts = in_conflict(self.ledger)
+            seen(filter(None, [self.ledger.newest_date()]))
         self.memo = Memo(files, suites, self.workspace.root)
         shipped = self.workspace.claims / "registrations.lock"
         self.registrations: Registrations = load_registrations(self.workspace.registrations, shipped)
@@ -232,16 +251,11 @@ class Audit:
         plan = make_plan(claims, self.ledger, self.options.rerun)
         self.measured, self.cached = self.measured + plan.misses, self.cached + plan.hits
         if plan.steps:
+            if self._spent is None and any(step.group.judges for step in plan.steps):
+                self._spent = self.ledger.spent()
             self.talk.begin(plan)
             try:
-                self.failures |= execute(
-                    plan,
-                    self.ledger,
-                    self._place(),
-                    self.talk.progress,
-                    self.options.rerun,
-                    self.options.processes,
-                )
+                self.failures |= self._measured(plan)
             finally:
                 self.talk.end()
         self.conflicts = in_conflict(self.ledger)
@@ -257,12 +271,20 @@ class Audit:
         self.talk.begin(plan)
         try:
             writer = Verifier(self.ledger)
-            execute(
-                plan, self.ledger, self._place(), self.talk.progress, processes=self.options.processes, writer=writer
-            )
+            self._measured(plan, writer)
         finally:
             self.talk.end()
         self.differing = writer.differing
+
+    def _measured(self, plan: Plan, writer: Writer | None = None) -> dict[str, Failure]:
+        place, device, processes = self._place(), self.options.device, self.options.processes
+        how = plan, self.ledger, place, self.talk.progress, self.options.rerun, processes, writer
+        if self.options.cluster is None:
+            return execute(*how)
+        from .crew import Crew
+
+        with Crew(self.options.cluster, place, device, processes, self.talk.wait) as crew:
+            return execute(*how, crew)
 
     def _place(self) -> Place:
         device = pick_device(self.options.device)
@@ -308,7 +330,7 @@ class Audit:
     ) -> None:
         rows = [kept.get(name) or self._row(name, verdict) for name, verdict in verdicts.items()]
         with self.ledger.writing():
-            audit_id = audit_id or self.ledger.start_audit(self._about())
+            audit_id = self.number = audit_id or self.ledger.start_audit(self._about())
             self.memo.save(self.ledger)
             self.ledger.record_verdicts(audit_id, rows)
             self.ledger.remember_many(BASIS, self._bases(rows))

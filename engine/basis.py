@@ -32,7 +32,7 @@ run there. twins: adversarial versions of the claim. claims: those that it rests
 UNKNOWN = "not recorded"
 """Category of a change whose parts the ledger was not told."""
 
-MODEL_CODES = frozenset(get_args(Reason))
+MODEL_CODES = frozenset((*get_args(Reason), "model_changed"))
 DATA_CODES = frozenset({"suite_not_generated", "suite_changed"})
 MACHINE_CODES = frozenset({"run_failed", "out_of_memory"})
 

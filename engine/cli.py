@@ -59,6 +59,13 @@ class CoverageFormat(StrEnum):
     csv = "csv"
 
 
+class Executor(StrEnum):
+    """Where an audit's runs are measured."""
+
+    local = "local"
+    ray = "ray"
+
+
 class TableOrder(StrEnum):
     """What the claims table may be sorted by."""
 
@@ -98,9 +105,19 @@ def audit(
         int | None,
         typer.Option(min=1, help="Measure small models in so many processes (default: one a core, if worth it)."),
     ] = None,
+    executor: Annotated[
+        Executor, typer.Option(help="Measure in processes of this machine, or on a Ray cluster.")
+    ] = Executor.local,
+    address: Annotated[
+        str | None,
+        typer.Option(help="With --executor ray: the cluster, `auto` or HOST:6379 (default: one started here)."),
+    ] = None,
     judge_calls: Annotated[
         int | None, typer.Option(min=0, help="Ask judges at most so many questions; the next audit goes on.")
     ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print events, one JSON object a line, and not the claims table.")
+    ] = False,
     recorded: Annotated[
         Path | None,
         typer.Option(help="Grade from the result files below this folder instead, as recorded; measure nothing."),
@@ -116,9 +133,11 @@ def audit(
     from .audit import Options
 
     options = Options(_selection(claims, tag, model), rerun, confirm, download, device, processes, twins, judge_calls)
+    if address is not None or executor is Executor.ray:
+        options = commands.on_cluster(options, executor is Executor.ray, address)
     if verify is not None:
         options = commands.verifying(options, verify)
-    raise typer.Exit(commands.audit(_workspace(ledger), options))
+    raise typer.Exit(commands.audit(_workspace(ledger), options, json))
 
 
 @app.command(name="import")

@@ -14,7 +14,7 @@ from .terminal import TerminalTalk
 from .workspace import Workspace
 
 if TYPE_CHECKING:
-    from .audit import Options
+    from .audit import AuditResult, Options
     from .grade import Verdict
     from .mapping.atlas import Asked
 
@@ -32,14 +32,28 @@ class TableOptions:
     """Address or folder of a report that details link to; None: to the claims' files."""
 
 
-def audit(workspace: Workspace, options: Options) -> int:
-    """Audit, print the table and what it took; returns the exit code."""
+def audit(workspace: Workspace, options: Options, as_json: bool = False) -> int:
+    """Audit, and print the table and what it took, or events; returns the exit code. Events are in the log, too."""
     from .audit import Audit
+    from .events import Events, Log, Talks, on_stdout, told
+
+    log = Log(workspace.ledger.parent / "logs")
+    events = Events(log, on_stdout) if as_json else Events(log)
+    state: Audit | None = None
+    with told(events, log, lambda: state.number if state else None):
+        state = Audit(workspace, options, events if as_json else Talks(events, TerminalTalk()))
+        result = state.run()
+        events.outcome(state, result)
+    if not as_json:
+        _print_result(workspace, options, result)
+    return result.exit_code
+
+
+def _print_result(workspace: Workspace, options: Options, result: AuditResult) -> None:
     from .console import print_table
     from .findings import summary as twins
     from .report import rows, summary
 
-    result = Audit(workspace, options, TerminalTalk()).run()
     table = rows(result.claims, result.verdicts)
     print_table(table)
     print(f"\n{summary(table)}; {result.measured} runs measured, {result.cached} cached")
@@ -52,7 +66,6 @@ def audit(workspace: Workspace, options: Options) -> int:
     if result.regressed:
         print(f"graded lower than accepted: {', '.join(result.regressed)}")
     print("`mi-atlas explain CLAIM` says why; ledger:", _short(workspace.ledger))
-    return result.exit_code
 
 
 def verifying(options: Options, share: str) -> Options:
@@ -70,6 +83,23 @@ def verifying(options: Options, share: str) -> Options:
     if not 0 < part <= 1:
         raise UsageError(f"--verify takes a share of the cached runs such as 5%, not `{share}`")
     return replace(options, verify=part)
+
+
+def on_cluster(options: Options, ray: bool, address: str | None) -> Options:
+    """The same on a Ray cluster.
+
+    Raises:
+        UsageError: Ray is not installed, or an address is given without it.
+    """
+    from dataclasses import replace
+
+    from .cluster import Cluster
+
+    if not ray:
+        raise UsageError("--address is that of a Ray cluster; say --executor ray, too")
+    cluster = Cluster(address)
+    cluster.check(options.device)
+    return replace(options, cluster=cluster)
 
 
 def plan(workspace: Workspace, options: Options) -> None:

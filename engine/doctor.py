@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..evaluators.cells import NotEvaluated
 from ..evaluators.models.locate import Absent, Located, locate
@@ -21,6 +21,10 @@ from .memo import generate_blocks
 from .registrations import load_registrations
 from .select import load
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..evaluators.models.load import LoadedModel
+    from ..evaluators.tasks.example import Example
 
 PACKAGES = ("torch", "transformers", "peft", "duckdb", "pydantic", "scipy", "bitsandbytes")
 OPTIONAL = frozenset({"bitsandbytes"})
@@ -67,8 +71,28 @@ def _proofs(workspace: Workspace, located: Located, device: str) -> Iterator[Fin
     kinds = tuple(kind for kind in SITE_KINDS if anatomy.sites((kind,)))
     yield Finding("sites", True, f"{', '.join(kinds)}; {located.spec.dtype} on {device}")
     (block,) = generate_blocks(PROMPTS, located, 1, workspace.root, "discovery")
+    hold = True
     for proof in proofs(loaded, block.examples, kinds):
+        hold &= proof.holds
         yield Finding(proof.name, proof.holds, proof.what if proof.holds else proof.detail)
+    if hold:
+        yield from _numerics(loaded, block.examples)
+
+
+def _numerics(loaded: LoadedModel, examples: Sequence[Example]) -> Iterator[Finding]:
+    """How far arithmetic alone moves the model's numbers, beside the floor that is declared for its number format."""
+    import numpy as np
+
+    from ..evaluators.numerics import shifts
+    from .tolerance import floor_of, same
+
+    floor = floor_of({f"model.{part}": found for part, found in loaded.located.parts.items()})
+    for shift in shifts(loaded, examples):
+        moved = f"KL moves by at most {np.abs(shift.after - shift.before).max():.1e} nats"
+        bound = f"{floor.absolute:.0e} nats and {100 * floor.relative:g}% of it"
+        fine = same(shift.before, shift.after, floor)
+        said = f"{moved}, {'within' if fine else 'beyond'} the floor of {bound}; logits by at most {shift.logits:.1e}"
+        yield Finding(f"numerics, {shift.what}", fine, said)
 
 
 def _software() -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..store import FinishedRun, Ledger, utc_now
@@ -17,12 +18,16 @@ from .measure import Event, Failure, Lost, Place, cores, is_small, measure
 from .plan import GroupStep, Plan
 
 if TYPE_CHECKING:
+    from .crew import Crew
     from .needs import Run
 
 COMMIT_EVERY_S = 0.5
 
 WORTH_A_POOL = 20_000
 """Passes of small models from which on starting processes takes less time than they save."""
+
+Measured = Callable[[dict[int, GroupStep]], Iterator[Event]]
+"""Measures steps, which are given by number."""
 
 Progress = Callable[[GroupStep, int], None]
 """Called with a step and how many of its runs are finished."""
@@ -37,10 +42,14 @@ class Writer:
         self._last = time.monotonic()
         self.proven: set[str] = set() if supersede else set(ledger.recall_all("proof"))
         self._known = set(self.proven)
+        self._begun = utc_now()
 
     def add(self, run: FinishedRun) -> None:
-        """Take a finished run; commit if the last commit is long enough ago."""
-        self._buffer.append(run)
+        """Take a finished run; commit if the last commit is long enough ago.
+
+        Another process, or another machine, may have a clock by which it was measured before it was asked for.
+        """
+        self._buffer.append(run if run.measured_at > self._begun else replace(run, measured_at=utc_now()))
         if time.monotonic() - self._last >= COMMIT_EVERY_S:
             self.flush()
 
@@ -67,18 +76,20 @@ def execute(
     supersede: bool = False,
     processes: int | None = None,
     writer: Writer | None = None,
+    crew: Crew | None = None,
 ) -> dict[str, Failure]:
     """Run every step; returns the failures by key. With `supersede` new values take the place of stored ones.
 
     What was proven of a model is remembered in the ledger, and is proven again with `supersede`. `processes`: how many
     measure small models side by side; None: one a core, where that is worth it. `writer`: another one than that which
-    commits all.
+    commits all. `crew`: workers of a cluster, which measure all that is neither timed nor judged.
     """
     failures: dict[str, Failure] = {}
     done = [0] * len(plan.steps)
     writer = writer or Writer(ledger, supersede)
+    measured = partial(_events, place=place, proven=writer.proven, processes=processes, crew=crew)
     try:
-        for number, event in _in_order(plan.steps, ledger, place, writer, processes):
+        for number, event in _in_order(plan.steps, ledger, place, writer, measured):
             if isinstance(event, FinishedRun):
                 writer.add(event)
                 done[number] += 1
@@ -92,12 +103,12 @@ def execute(
 
 
 def _in_order(
-    steps: Sequence[GroupStep], ledger: Ledger, place: Place, writer: Writer, processes: int | None
+    steps: Sequence[GroupStep], ledger: Ledger, place: Place, writer: Writer, measured: Measured
 ) -> Iterator[Event]:
     """First what needs no other run, then what is aimed by maps, then judgments of what was written meanwhile."""
     models = {n: step for n, step in enumerate(steps) if step.group.writing is None}
-    yield from _events({n: step for n, step in models.items() if not step.group.inputs}, place, writer, processes)
-    yield from _aimed({n: step for n, step in models.items() if step.group.inputs}, ledger, place, writer, processes)
+    yield from measured({n: step for n, step in models.items() if not step.group.inputs})
+    yield from _aimed({n: step for n, step in models.items() if step.group.inputs}, ledger, writer, measured)
     judging = {n: step for n, step in enumerate(steps) if step.group.writing}
     if judging:
         from .judging.bench import Bench
@@ -109,9 +120,7 @@ def _in_order(
                 yield number, event
 
 
-def _aimed(
-    aimed: dict[int, GroupStep], ledger: Ledger, place: Place, writer: Writer, processes: int | None
-) -> Iterator[Event]:
+def _aimed(aimed: dict[int, GroupStep], ledger: Ledger, writer: Writer, measured: Measured) -> Iterator[Event]:
     """What is aimed by maps that have been measured meanwhile."""
     if not aimed:
         return
@@ -125,28 +134,46 @@ def _aimed(
         else:
             why = Failure("map_missing", "the map that says which weights are trained could not be measured")
             yield number, Lost(tuple(run.key for run in aimed.pop(number).runs), why)
-    yield from _events(aimed, place, writer, processes)
+    yield from measured(aimed)
 
 
-def _events(steps: Mapping[int, GroupStep], place: Place, writer: Writer, processes: int | None) -> Iterator[Event]:
+def _events(
+    steps: Mapping[int, GroupStep], place: Place, proven: set[str], processes: int | None, crew: Crew | None
+) -> Iterator[Event]:
     """Small models side by side, if there is enough of them; all others one after another, in this process.
 
-    What is timed comes last, when nothing else runs.
+    With several GPUs everything side by side, one process on each; or everything on a cluster. What is timed comes
+    last, in this process, when nothing else runs.
     """
     timed = {number: step for number, step in steps.items() if step.group.evaluator in TIMED}
-    steps = {**{number: step for number, step in steps.items() if number not in timed}, **timed}
+    others = {number: step for number, step in steps.items() if number not in timed}
+    if crew is not None and others:
+        yield from crew.measure(others, proven)
+        others = {}
+    steps = {**others, **timed}
     small = [number for number, step in steps.items() if is_small(step.group) and number not in timed]
-    proven = writer.proven
+    gpus = _gpus(place) if processes is None else []
+    if len(gpus) > 1:
+        processes, small = len(gpus), list(others)
     if processes is None:
         worth = place.device == "cpu" and sum(steps[number].passes for number in small) >= WORTH_A_POOL
         processes = cores() if worth else 1
     if processes > 1 and small:
         from .pool import Pool
 
-        with Pool(processes, place) as pool:
+        with Pool(processes, replace(place, threads=max(1, cores() // processes)), gpus) as pool:
             for of_small, event in pool.measure([steps[number] for number in small], proven):
                 yield small[of_small], event
     for number, step in steps.items():
         if processes == 1 or number not in small:
             for event in measure(step, place, proven):
                 yield number, event
+
+
+def _gpus(place: Place) -> list[str]:
+    """All of this machine, where none was chosen."""
+    if place.device != "cuda":
+        return []
+    import torch
+
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]

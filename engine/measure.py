@@ -40,6 +40,10 @@ CONFLICT = "conflicting_results"
 """Code of what was measured twice, differently."""
 
 
+NO_MEMORY = ("DefaultCPUAllocator", "not enough memory")
+"""What torch says of memory that a processor does not have; of an accelerator's it has an error of its own."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a run gave nothing."""
@@ -113,7 +117,7 @@ def failure_of(error: Exception) -> Failure:
 
     if isinstance(error, NotEvaluated):
         return Failure(error.code, str(error))
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(mark in str(error) for mark in NO_MEMORY):
         return Failure("out_of_memory", f"out of memory: {error}")
     return Failure("run_failed", f"{type(error).__name__}: {error}".splitlines()[0][:300])
 
@@ -177,9 +181,23 @@ def _name(located: Located, device: str) -> tuple[str, ...]:
 
 
 def _load(located: Located, device: str) -> LoadedModel:
-    from ..evaluators.models.load import load
+    """A model in memory, if its files are still those that were planned.
 
-    return load(located, device)
+    Raises:
+        NotEvaluated: `model_changed`.
+    """
+    from ..evaluators.models.load import load
+    from ..evaluators.models.locate import changed
+
+    loaded = load(located, device)
+    try:
+        parts = changed(located)
+    except Exception as error:
+        raise NotEvaluated("model_changed", f"{located.folder} changed while it was loaded: {error}") from error
+    if parts:
+        what = f"the {', '.join(parts)} of {located.folder} changed between planning and measuring; audit again"
+        raise NotEvaluated("model_changed", what)
+    return loaded
 
 
 def _blocks(group: Group, infos: tuple[BlockInfo, ...], split: Split, place: Place) -> tuple[Block, ...]:

@@ -28,24 +28,25 @@ IMPORTS = ["torch", "transformers", "mi_atlas.engine.measure", "mi_atlas.evaluat
 
 
 class Pool:
-    """Processes that are given steps. A context: leaving it stops them."""
+    """Processes that are given steps, each on one of some devices. A context: leaving it stops them."""
 
-    def __init__(self, processes: int, place: Place) -> None:
-        self._context, self._place = get_context("forkserver"), place
+    def __init__(self, processes: int, place: Place, devices: Sequence[str] = ()) -> None:
+        self._context = get_context("forkserver")
+        self._places = [replace(place, device=device) for device in devices] or [place]
         self._context.set_forkserver_preload(IMPORTS)
         self._idle: list[Connection] = []
-        self._workers: dict[Connection, ForkServerProcess] = {}
+        self._workers: dict[Connection, tuple[ForkServerProcess, Place]] = {}
         self._count = processes
 
     def __enter__(self) -> Pool:
-        for _ in range(self._count):
-            self._start()
+        for number in range(self._count):
+            self._start(self._places[number % len(self._places)])
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for pipe, process in self._workers.items():
+        for pipe, (process, _) in self._workers.items():
             pipe.close() if pipe in self._idle else process.terminate()
-        for process in self._workers.values():
+        for process, _ in self._workers.values():
             process.join()
 
     def measure(self, steps: Sequence[GroupStep], proven: set[str]) -> Iterator[Event]:
@@ -78,18 +79,18 @@ class Pool:
                     del at_work[pipe]
                     self._idle.append(pipe)
 
-    def _start(self) -> None:
+    def _start(self, place: Place) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs, self._place), daemon=True)
+        process = self._context.Process(target=serve, args=(theirs, place), daemon=True)
         process.start()
         theirs.close()
-        self._workers[ours] = process
+        self._workers[ours] = process, place
         self._idle.append(ours)
 
     def _died(self, pipe: Connection) -> Failure:
-        process = self._workers.pop(pipe)
+        process, place = self._workers.pop(pipe)
         process.join()
-        self._start()
+        self._start(place)
         code = process.exitcode
         how = f"signal {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
         hint = ", as when memory runs out" if code == -signal.SIGKILL else ""

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..store import alone, utc_now
+from ..store import alone, seen, utc_now
 from .errors import MachineError
 
 VERSION = 1
@@ -101,6 +101,13 @@ class Registrations:
             own["looks"] = list(looks.values())
         self.measured = _earliest(self.measured, other.measured)
 
+    def dates(self) -> Iterator[str]:
+        """Every date in the file."""
+        yield from self.measured.values()
+        for entry in self.estimands.values():
+            yield from entry["registered"].values()
+            yield from (look["at"] for look in entry["looks"])
+
     def text(self) -> str:
         """The file's content: sorted, one line a fact, so that version control shows what changed."""
         document = {"version": VERSION, "estimands": self.estimands, "measured": self.measured}
@@ -132,7 +139,9 @@ def load_registrations(path: Path, shipped: Path | None = None) -> Registrations
         document = json.loads(source.read_text(encoding="utf-8"))
         if document["version"] != VERSION:
             raise MachineError(f"{source}: version {document['version']}, this program reads version {VERSION}")
-        return Registrations(document["estimands"], document["measured"])
+        found = Registrations(document["estimands"], document["measured"])
+        seen(found.dates())
+        return found
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MachineError(
             f"{source}: cannot be read as registrations ({error}); restore it from version control: "

@@ -1,22 +1,28 @@
-"""engine: how the program speaks on a terminal: the end of a command, waits, progress bars."""
+"""engine: how the program speaks on a terminal: the end of a command, waits, what an audit is measuring."""
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .errors import EngineError, MachineError, UsageError
 
 if TYPE_CHECKING:
     import typer
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from .plan import GroupStep, Plan
 
 INTERRUPTED = 130
 """What shells report of a program that was stopped by Ctrl-C, and what typer makes of it."""
+
+TERMINATED = 143
+"""The same of a program that was told to end (SIGTERM)."""
 
 
 def run(app: typer.Typer, words: Sequence[str] | None = None) -> int:
@@ -24,6 +30,31 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> int:
 
     Usage errors are 3, as faults in specs are.
     """
+    with _termination() as told:
+        code = _run(app, words)
+    return TERMINATED if told and code == INTERRUPTED else code
+
+
+@contextmanager
+def _termination() -> Iterator[list[int]]:
+    """Inside, SIGTERM ends the program as Ctrl-C does: what is committed stays. Gives the signals that came."""
+    told: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        told.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(app: typer.Typer, words: Sequence[str] | None) -> int:
     import typer
 
     try:
@@ -64,14 +95,15 @@ def _said(message: str, code: int) -> int:
 
 
 class TerminalTalk:
-    """Waits and progress on standard error: bars on a terminal, a line every few seconds elsewhere."""
+    """Waits and progress on standard error: a live view on a terminal, a line every few seconds elsewhere."""
 
     EVERY_S = 5.0
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
+        self._rows: dict[int, TaskID] = {}
         self._done: dict[int, int] = {}
-        self._total = 0
+        self._total = self._steps = 0
         self._start = self._last = time.monotonic()
 
     def wait(self, message: str) -> None:
@@ -79,12 +111,14 @@ class TerminalTalk:
         print(message, file=sys.stderr, flush=True)
 
     def begin(self, plan: Plan) -> None:
-        """Show the plan's size, and a bar a model on a terminal."""
-        self._total, self._start, self._last = plan.misses, time.monotonic(), time.monotonic()
+        """Show the plan's size; on a terminal a bar of all runs, and one of each step while it is measured."""
+        self._total, self._steps = plan.misses, len(plan.steps)
+        self._done, self._rows = {}, {}
+        self._start = self._last = time.monotonic()
         print(f"measuring {plan.misses} runs ({plan.hits} cached)", file=sys.stderr, flush=True)
         if sys.stderr.isatty():
             self._progress = _bars()
-            self._task = self._progress.add_task("runs", total=plan.misses)
+            self._task = self._progress.add_task(f"0 of {self._steps} steps", total=plan.misses)
             self._progress.start()
 
     def progress(self, step: GroupStep, done: int) -> None:
@@ -94,10 +128,22 @@ class TerminalTalk:
         self._done[id(step)] = done
         finished = sum(self._done.values())
         if self._progress is not None:
-            self._progress.update(self._task, completed=finished, description=_named(step))
+            self._show(self._progress, step, done, finished)
         elif time.monotonic() - self._last >= self.EVERY_S:
             self._last = time.monotonic()
             print(f"  {finished}/{self._total} runs{self._left(finished)}", file=sys.stderr, flush=True)
+
+    def _show(self, progress: Progress, step: GroupStep, done: int, finished: int) -> None:
+        """A row of its own for each step that is measured, until it is finished."""
+        from .events import model_of
+
+        key = id(step)
+        if key not in self._rows:
+            what = f"  {model_of(step)}: {step.group.evaluator}"
+            self._rows[key] = progress.add_task(what, total=len(step.runs))
+        progress.update(self._rows[key], completed=done, visible=done < len(step.runs))
+        ended = sum(not task.visible for task in progress.tasks)
+        progress.update(self._task, completed=finished, description=f"{ended} of {self._steps} steps")
 
     def _left(self, finished: int) -> str:
         """Time left at the pace since the first run was finished: loading a model says nothing about the rest."""
@@ -113,15 +159,17 @@ class TerminalTalk:
             self._progress = None
 
 
-def _named(step: GroupStep) -> str:
-    located = step.group.located
-    name = located.spec.model or located.architecture
-    return name if located.untrained is None else f"{name}, untrained {located.untrained}"
-
-
 def _bars() -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(*columns, *times, console=Console(stderr=True), transient=True)

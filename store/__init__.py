@@ -15,6 +15,7 @@ from .rows import (
     RecordedVerdict,
     RunInfo,
     VerdictRow,
+    seen,
     utc_now,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "VerdictRow",
     "alone",
     "audit_lock",
+    "seen",
     "utc_now",
 ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+LARGEST_MANIFEST = 1_000_000
 MOST_MEMORY = "1GB"
 AT_ONCE = 2000
 """Runs that are compared together."""
@@ -121,9 +122,10 @@ def parquet(folder: Path) -> dict[str, str]:
         ExchangeError: something is missing, damaged or not ours. Names come from here, never from the manifest.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        with (folder / MANIFEST).open("rb") as stream:
+            manifest = json.loads(stream.read(LARGEST_MANIFEST))
         found = manifest["format"], {table: manifest["files"][table]["sha256"] for table in COLUMNS}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ExchangeError(folder, f"{MANIFEST} cannot be read: {type(error).__name__}: {error}") from error
     if found[0] != FORMAT:
         raise ExchangeError(folder, f"is of format {found[0]}, and this mi-atlas reads {FORMAT}", "upgrade mi-atlas")
@@ -173,7 +175,7 @@ def _checked(connection: DuckDBPyConnection, where: Path) -> dict[str, tuple[int
     keys: dict[str, tuple[int, dict[str, str]]] = {}
     for key, run_id, names, digests in rows:
         parts = dict(zip(names, digests, strict=True))
-        if digest("cell", parts) != key:
+        if None in names or digest("cell", parts) != key:
             raise ExchangeError(where, f"run {key[:12]}... is not what its key says: its parts make another key")
         keys[key] = run_id, parts
     missing = connection.execute(
@@ -183,7 +185,17 @@ def _checked(connection: DuckDBPyConnection, where: Path) -> dict[str, tuple[int
     ).fetchall()[0][0]
     if missing:
         raise ExchangeError(where, f"{missing} runs have no parts or no values")
+    for (versions,) in connection.execute("select distinct versions from incoming_run").fetchall():
+        if not _is_object(versions):
+            raise ExchangeError(where, "a run does not say in JSON what it was measured with")
     return keys
+
+
+def _is_object(text: str | None) -> bool:
+    try:
+        return text is not None and isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _differing(

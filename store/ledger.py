@@ -90,6 +90,11 @@ class Ledger:
         with self._file.reading() as connection:
             return runs.select_dates(connection, keys) if connection else {}
 
+    def newest_date(self) -> str | None:
+        """When the last of all runs was measured; None: there is none."""
+        with self._file.reading() as connection:
+            return runs.newest_date(connection) if connection else None
+
     def explain_misses(self, wanted: Sequence[Mapping[str, str]]) -> list[misses.Difference | None]:
         """For the parts of each wanted run: part -> (stored, wanted) of the nearest stored run; None: there is no run.
 

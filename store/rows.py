@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+_latest = ["1970-01-01T00:00:00.000000+00:00"]
 
 
 def utc_now() -> str:
-    """The time now, ISO 8601 in UTC with microseconds; such strings sort by time."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    """The time now, ISO 8601 in UTC with microseconds; such strings sort by time.
+
+    It is later than any that was given or `seen` before, though the clock has gone back.
+    """
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    if now <= _latest[0]:
+        now = (datetime.fromisoformat(_latest[0]) + timedelta(microseconds=1)).isoformat(timespec="microseconds")
+    _latest[0] = now
+    return now
+
+
+def seen(dates: Iterable[str]) -> None:
+    """Dates that were written before now, whatever the clock says; what is none of ours is passed over."""
+    _latest[0] = max([_latest[0], *filter(_is_date, dates)])
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date = datetime.fromisoformat(text)
+        return date.year < datetime.max.year and date.isoformat(timespec="microseconds") == text
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,12 @@ def select_dates(connection: DuckDBPyConnection, keys: Iterable[str]) -> dict[st
     return dict(connection.execute(f"select key, measured_at from run where id in ({NEWEST})", [list(keys)]).fetchall())
 
 
+def newest_date(connection: DuckDBPyConnection) -> str | None:
+    """When the last run was measured; None: there is none."""
+    date = connection.execute("select max(measured_at) from run").fetchall()[0][0]
+    return None if date is None else str(date)
+
+
 def insert_attempt(connection: DuckDBPyConnection, key: str, parts: Mapping[str, str], error: str) -> None:
     """Record that a run was tried and gave no result."""
     row = (next_id(connection, "attempt"), key, json.dumps(dict(parts)), error, utc_now())

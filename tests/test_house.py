@@ -35,7 +35,8 @@ FOREIGN = {
     }
     | {"bitsandbytes", "filelock", "jinja2", "lion_pytorch", "pydantic", "schedulefree"},
     "judges": {"httpx", "jsonschema"},
-    "engine": {"typer", "rich", "scipy", "numpy", "torch", "transformers", "tokenizers", "jinja2", "markupsafe"},
+    "engine": {"typer", "rich", "scipy", "numpy", "torch", "transformers", "tokenizers", "jinja2", "markupsafe"}
+    | {"pyarrow", "ray"},
 }
 """Room -> the packages of others it may import."""
 FILES = [path for room in OURS for path in sorted((ROOT / room).rglob("*.py"))]

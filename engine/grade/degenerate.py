@@ -35,7 +35,9 @@ def no_op(table: Table, values: Floats) -> Fault | None:
     largest = float(np.abs(values).max())
     if largest > table.numeric_floor:
         return None
-    return Fault("degenerate_no_op", f"no effect anywhere (largest {largest:.2g}): the intervention may not have acted")
+    found = f"largest {largest:.2g}, floor {table.numeric_floor:.0e}"
+    said = f"no effect anywhere is distinguishable from numerics ({found}): the intervention may not have acted"
+    return Fault("degenerate_no_op", said)
 
 
 @remembered(1024)

@@ -59,13 +59,15 @@ def unlike(
     """Indices of the replicates (replicates, cells) that are no clone of an earlier one: by values, and by marks.
 
     A replicate's mark is the digest of all that was measured in it; there may be none. Where there are, values that
-    agree `by_chance`, as bytes do, and all that are 0 or 1, tell nothing more.
+    agree `by_chance`, as bytes do, tell nothing more, nor does any that is 0 or 1, as a count or a ratio of floors is.
     """
     if not marks:
         return by_values(cells)
     first = {mark: index for index, mark in reversed(list(enumerate(marks)))}.values()
-    plain = by_chance or bool(np.isin(cells, (-1.0, 0.0, 1.0)).all())
-    return sorted(first) if plain else sorted(set(first) & set(by_values(cells)))
+    if by_chance:
+        return sorted(first)
+    telling = np.where(np.isin(cells, (-1.0, 1.0)), 0.0, cells)
+    return sorted(set(first) & set(by_values(telling)))
 
 
 def too_alike(units: Floats) -> bool:

@@ -103,6 +103,15 @@ def locate(model: Model, workspace: Path, file_digest: FileDigest = digest_file)
         )
 
 
+def changed(located: Located, file_digest: FileDigest = digest_file) -> list[str]:
+    """Which parts of a model are no longer what they were when it was located.
+
+    Of random weights only what they are made from is looked at.
+    """
+    now = _digests(located.folder, located.tokenizer_file, located.adapter, file_digest, located.untrained is None)
+    return [part for part, found in now.items() if found != located.parts[part]]
+
+
 def untrained(located: Located, seed: int) -> Located:
     """The same architecture and tokenizer with random weights: no adapter, not quantised, its own identity."""
     parts = dict(located.parts)
@@ -161,16 +170,29 @@ def _locate(model: Model, workspace: Path, file_digest: FileDigest) -> Located:
     adapter = workspace / model.adapter if model.adapter else None
     adapter_files = _adapter_files(adapter) if adapter else []
     parts = {
-        "weights": digest("weights", [[path.name, file_digest(path)] for path in weights]),
-        "config": file_digest(folder / "config.json"),
-        "tokenizer": file_digest(tokenizer),
-        "chat_template": _chat_template(folder),
+        **_digests(folder, tokenizer, adapter, file_digest),
         "dtype": model.dtype,
         "quantization": model.quantization or NONE,
-        "adapter": digest("adapter", [[p.name, file_digest(p)] for p in adapter_files]) if adapter else NONE,
     }
     size = sum(path.stat().st_size for path in [*weights, *adapter_files])
     return Located(model, folder, config, layers, architecture, tokenizer, parts, size, adapter, _heads(config, layers))
+
+
+def _digests(
+    folder: Path, tokenizer: Path, adapter: Path | None, file_digest: FileDigest, trained: bool = True
+) -> dict[str, str]:
+    """Of the files of a model, part by part; those of its weights where it is trained."""
+
+    def of(kind: str, files: list[Path]) -> str:
+        return digest(kind, [[path.name, file_digest(path)] for path in files])
+
+    parts = {
+        "config": file_digest(folder / "config.json"),
+        "tokenizer": file_digest(tokenizer),
+        "chat_template": _chat_template(folder),
+        "adapter": of("adapter", _adapter_files(adapter)) if adapter else NONE,
+    }
+    return {"weights": of("weights", weight_files(folder)), **parts} if trained else parts
 
 
 def _folder(model: Model, workspace: Path) -> Path:

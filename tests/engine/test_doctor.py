@@ -37,7 +37,11 @@ def test_doctor_proves_a_model_in_a_line_a_proof(
     model, sites, *lines = capsys.readouterr().out.splitlines()
     assert model.startswith("ok    model small: Qwen2ForCausalLM")
     assert sites.startswith("ok    sites: layer, operator, mlp, head, residual, q_proj")
-    assert [line.split(":")[0] for line in lines] == [f"ok    {proof.__name__}" for proof in PROOFS]
+    numerics = lines[len(PROOFS) :]
+    assert [line.split(":")[0] for line in lines[: -len(numerics)]] == [f"ok    {proof.__name__}" for proof in PROOFS]
+    ways = ("batch size", "other lengths in the batch", "threads")
+    assert [line.split(":")[0] for line in numerics] == [f"ok    numerics, {way}" for way in ways]
+    assert all("within the floor of 1e-05 nats and 0.1% of it" in line for line in numerics)
     assert lines[6] == "ok    padding_is_neutral: Tokens behind a prompt's end change nothing."
     assert run(app, ["doctor", "--model", "smal"]) == 3
     assert "did you mean `small`?" in capsys.readouterr().err
@@ -85,3 +89,26 @@ def test_a_proof_that_fails_leaves_claims_pending_and_is_run_again(desk: Desk, m
     assert "`hooks_fire_as_planned` failed on Qwen2ForCausalLM: hooks stay on layer 1" in verdict.reason
     assert not Ledger(desk.workspace.ledger).recall_all("proof")
     assert desk.audit().verdicts["small/hub"].grade in ("High", "Medium")
+
+
+def test_doctor_says_where_arithmetic_moves_numbers_beyond_the_floor(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A floor that no arithmetic keeps; and the sizes that are printed are those of the arrays."""
+    from mi_atlas.engine import tolerance
+    from mi_atlas.evaluators import numerics
+
+    monkeypatch.chdir(desk.root)
+    monkeypatch.setitem(tolerance.FLOORS, "float32", tolerance.Floor(0.0, 0.0))
+    right = numerics.shifts
+
+    def moved(model: Any, examples: Any) -> Iterator[numerics.Shift]:
+        for shift in right(model, examples):
+            yield numerics.Shift(shift.what, shift.before, shift.before + 0.25, 0.5)
+
+    monkeypatch.setattr(numerics, "shifts", moved)
+    assert run(app, ["doctor", "--model", "small", "--device", "cpu"]) == 4
+    wrong = [line for line in capsys.readouterr().out.splitlines() if line.startswith("WRONG")]
+    assert len(wrong) == 3
+    assert all("KL moves by at most 2.5e-01 nats, beyond the floor" in line for line in wrong)
+    assert all("logits by at most 5.0e-01" in line for line in wrong)

@@ -95,6 +95,15 @@ def test_a_process_that_dies_loses_what_it_had_and_no_more(thin_desk: Desk) -> N
     assert not multiprocessing.active_children()
 
 
+def test_each_process_has_a_device_of_its_own(filled: Desk) -> None:
+    """`cpu` and `cpu:0` are two names of one device: what GPUs would measure side by side gives the same numbers."""
+    steps = planned(filled).steps
+    with Pool(2, Place(filled.root, "cpu"), ("cpu", "cpu:0")) as pool:
+        found = [event for _, event in pool.measure(steps, set()) if isinstance(event, FinishedRun)]
+    assert len(found) == sum(len(step.runs) for step in steps)
+    assert {run.device for run in found} == {"cpu", "cpu:0"}
+
+
 def test_what_cannot_be_measured_is_said_with_its_reason(filled: Desk) -> None:
     (step, *_) = planned(filled).steps
     broken = GroupStep(replace(step.group, located=replace(step.group.located, folder=Path("nowhere"))), step.runs)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mi_atlas.engine import memo
 from mi_atlas.engine.audit import Audit, Options, Silent
 from mi_atlas.engine.cli import app
 from mi_atlas.engine.errors import MachineError
@@ -51,7 +52,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Des
 
 
 def read(desk: Desk) -> Material:
-    return material(Audit(desk.workspace, Options(), Silent()))
+    return material(Audit(desk.workspace, Options(graded_only=True), Silent()))
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +178,15 @@ def test_figures_say_what_the_verdict_says(found: Material) -> None:
     assert control.lines[1].strip.count('class="draw"') == 20
     assert [line.label for line in sweep.lines if line.marked] == [f"L{HUB}"]
     assert len(sweep.lines) == LAYERS
+
+
+def test_no_prompt_is_generated_for_what_was_not_audited(audited: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = audited.write("small/newer", claim(suite={"families": ["copying"], "templates": 10, "items": 11}))
+    monkeypatch.setattr(memo, "infos_of", None)
+    assert read(audited).claims["small/newer"].grade == "not audited"
+    with pytest.raises(TypeError):
+        Audit(audited.workspace, Options(), Silent())
+    newer.unlink()
 
 
 def test_maps_are_means_of_logs_of_what_was_measured(audited: Desk, found: Material) -> None:

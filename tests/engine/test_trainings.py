@@ -204,7 +204,10 @@ def test_a_bound_on_one_condition_is_held_against_all_conditions_dealt_anew(desk
     effects = {(at.site, at.arm) for at in resolved.series if at.role == "effect"}
     assert effects == {("aimed", "main"), ("everywhere", "control")}
     both = resolve(desk, trained())
-    assert {(at.site, at.arm) for at in both.series if at.role == "effect"} == {("aimed", "main"), ("everywhere", "main")}
+    assert {(at.site, at.arm) for at in both.series if at.role == "effect"} == {
+        ("aimed", "main"),
+        ("everywhere", "main"),
+    }
     values = {
         key: {name: np.full(500, 2.0 if run.cell.site == "everywhere" else 1.0) for name in ("kl", "kl_from_base")}
         for key, run in resolved.runs.items()

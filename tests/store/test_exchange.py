@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from mi_atlas.specs.canonical import digest, digest_file
@@ -82,6 +83,15 @@ def test_a_selection_holds_no_other_runs(tmp_path: Path) -> None:
     assert copy.hits([run("new").key, run("same").key]) == {run("new").key}
 
 
+def spoil(folder: Path, manifest: dict[str, Any], table: str, query: str) -> None:
+    """Another content of a file, under a digest that fits."""
+    path = folder / f"{table}.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"create table old as select * from read_parquet('{path}')")
+        connection.execute(f"copy ({query}) to '{path}' (format parquet)")
+    manifest["files"][table]["sha256"] = digest_file(path)
+
+
 def damage(folder: Path, how: str) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     match how:
@@ -104,6 +114,29 @@ def damage(folder: Path, how: str) -> None:
         case "link":
             (folder / "run.parquet").rename(folder / "elsewhere")
             (folder / "run.parquet").symlink_to(folder / "elsewhere")
+        case "huge manifest":
+            (folder / "manifest.json").write_text(json.dumps(manifest | {"more": "x" * 2_000_000}))
+            return
+        case "nested manifest":
+            (folder / "manifest.json").write_text("[" * 100_000)
+            return
+        case "paths in the manifest":
+            manifest["files"] = {f"../{name}": about for name, about in manifest["files"].items()}
+        case "a folder in the place of a file":
+            (folder / "run.parquet").unlink()
+            (folder / "run.parquet").mkdir()
+        case "no name of a part":
+            spoil(folder, manifest, "run_part", "select run_id, null::varchar as part, digest from old")
+        case "no date":
+            spoil(folder, manifest, "run", "select * replace (null::varchar as measured_at) from old")
+        case "versions that are no JSON":
+            spoil(folder, manifest, "run", "select * replace ('{' as versions) from old")
+        case "text in the place of numbers":
+            spoil(folder, manifest, "measurement", "select * replace ('drop table run' as value) from old")
+        case "one number for all runs":
+            spoil(folder, manifest, "run", "select * replace (1 as id) from old")
+        case "a column less":
+            spoil(folder, manifest, "measurement", "select run_id, position, quantity from old")
         case "table of another":
             (folder / "run.parquet").write_bytes((folder / "run_part.parquet").read_bytes())
             manifest["files"]["run"]["sha256"] = digest_file(folder / "run.parquet")
@@ -121,6 +154,16 @@ def damage(folder: Path, how: str) -> None:
         "no object",
         "link",
         "table of another",
+        "huge manifest",
+        "nested manifest",
+        "paths in the manifest",
+        "a folder in the place of a file",
+        "no name of a part",
+        "no date",
+        "versions that are no JSON",
+        "text in the place of numbers",
+        "one number for all runs",
+        "a column less",
     ],
 )
 def test_what_is_not_whole_is_refused_and_nothing_of_it_is_taken(tmp_path: Path, how: str) -> None:

@@ -189,6 +189,20 @@ def test_trainings_of_a_control_that_repeat_one_are_one(marks: Mapping[int, str]
     assert f"only {distinct} of 20 control draws are distinct" in verdict.reason
 
 
+@pytest.mark.parametrize(("marks", "clones"), [({}, True), (UNLIKE, False), (UNLIKE | {7: UNLIKE[3]}, True)])
+def test_draws_that_stay_at_a_floor_are_two_where_they_measured_something_else(
+    marks: Mapping[int, str], clones: bool
+) -> None:
+    """Ratios of floors are exactly 1; each draw has a few other values, of its own."""
+    random, drawn = np.random.default_rng(3), {}
+    for draw in range(20):
+        drawn["zero", "L1", draw] = np.ones(MANY.n)
+        drawn["zero", "L1", draw][:2] = random.uniform(1.1, 1.4, 2)
+    effects = {(f"zero[{n}]", "L1"): np.exp(1 + MANY.spread(np.random.default_rng(n), 0.2)) for n in range(1, 9)}
+    verdict = grade(at_least(1.2), evidence(MANY, effects, drawn, sweep=("L1",), draw_marks=marks))
+    assert (verdict.code == "cloned_draws") == clones, verdict.reason
+
+
 def test_seeds_whose_runs_answer_alike_are_two_where_they_measured_something_else() -> None:
     claim, marks = at_least(0.2, quantity="signed"), {number: str(number) for number in range(1, 9)}
     verdict = grade(claim, answers(4, marks=marks, draw_marks=UNLIKE))
