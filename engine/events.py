@@ -68,8 +68,9 @@ class Events:
 
     def tell(self, event: str, **what: Any) -> None:
         """One event."""
+        told = {"event": event, "seconds": round(time.monotonic() - self._start, 3), **what}
         for sink in self._sinks:
-            sink({"event": event, "seconds": round(time.monotonic() - self._start, 3), **what})
+            sink(told)
 
     def wait(self, message: str) -> None:
         """Something is waited for."""

@@ -124,6 +124,15 @@ def test_runs_that_always_end_their_worker_are_given_up(
     assert verdicts["small/second"].reason.startswith(f"{MOST_DEATHS} workers in a row ended while they measured it")
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Ctrl-C interrupts, also where the tests were started in the background, in which it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_ctrl_c_finishes_what_is_being_measured(ray: Any, filled: Desk) -> None:
     """Of 21 pieces with one worker at most the two that are with it, and the one before, are told."""
     steps, events = dict(enumerate(planned(filled).steps)), list[Any]()
@@ -144,6 +153,7 @@ def test_ctrl_c_finishes_what_is_being_measured(ray: Any, filled: Desk) -> None:
     assert all(count in (len(steps[number].runs), len(steps[number].runs) // 2) for number, count in done.items())
 
 
+@pytest.mark.usefixtures("heeded")
 def test_a_second_ctrl_c_stops_at_once() -> None:
     said = list[str]()
     with Stop(said.append) as stop:

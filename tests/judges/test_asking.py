@@ -274,7 +274,9 @@ def test_two_thousand_judgments_at_twenty_per_cent_faults(judge: Judge, rubric: 
     asked = {question.key: (question, 1 + n % 5) for n, question in enumerate(questions(judge, 2000))}
     found = list(ask(judge, (q for q, _ in asked.values()), QUICK, {"MI_ATLAS_JUDGE_URL": server.address}))
     assert Counter(outcome.key for outcome in found) == dict.fromkeys(asked, 1)
-    assert sum(outcome.attempts for outcome in found) == len(server.heard)
+    calls, closed = sum(outcome.attempts for outcome in found), [w.way in ("drop", "half") for w in server.heard]
+    # a call may go out over a connection that the server is closing, and is not heard then
+    assert len(server.heard) <= calls <= len(server.heard) + sum(closed)
     final = {call.body["messages"][-1]["content"]: call.way for call in server.heard}
     unscored: Counter[str] = Counter()
     for outcome in found:
