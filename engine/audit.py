@@ -205,8 +205,9 @@ class Audit:
             if isinstance(loaded.claim, MeasuredClaim):
                 resolve = self.resolver.resolve if name in looked_at else self.resolver.outline
                 self.resolved[name] = resolve(loaded.claim, draw(self.resolver.estimand(loaded.claim)))
-        for resolved in self.resolved.values():
-            resolved.labels = labels_digest(resolved, self.ledger)
+        with self.ledger.reading():
+            for resolved in self.resolved.values():
+                resolved.labels = labels_digest(resolved, self.ledger)
         keys = {name: memory_key(resolved) for name, resolved in self.resolved.items()} if remembered else {}
         self.found = {name: Found.from_json(remembered[key]) for name, key in keys.items() if key in remembered}
 

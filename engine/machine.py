@@ -26,7 +26,7 @@ def machine_digest(device: str | None) -> str:
 def described() -> dict[str, str]:
     """The same in words."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(os.cpu_count()),
         "accelerators": ", ".join(_accelerators()) or "none",
         "system": platform.system(),
@@ -34,7 +34,8 @@ def described() -> dict[str, str]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's own name, where the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 
 NO_MODELS = tempfile.TemporaryDirectory()
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HOME": NO_MODELS.name}
@@ -20,3 +21,16 @@ settings.load_profile("same")
 def seeded() -> None:
     """What a test draws does not depend on the tests before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Root may write everywhere: be somebody else for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

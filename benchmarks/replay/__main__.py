@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from mi_atlas.engine.machine import processor
 from mi_atlas.evaluators.anatomy import dissect
 from mi_atlas.evaluators.replay import Replay
 from torch import nn
@@ -51,7 +51,7 @@ class Benchmark:
             "shape": words.shape,
             "layers": words.layers or depth(words.shape),
             "dtype": words.dtype,
-            "device": torch.cuda.get_device_name() if words.device == "cuda" else _processor(),
+            "device": torch.cuda.get_device_name() if words.device == "cuda" else processor(),
             "threads": words.threads,
             "repeats": words.repeats,
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__} | installed(),
@@ -158,16 +158,6 @@ def _command(parser: argparse.ArgumentParser, words: argparse.Namespace) -> str:
             values = value if isinstance(value, list) else [value]
             said += ["--no-libraries"] if value is False else [f"--{name}", *map(str, values)]
     return " ".join(said)
-
-
-def _processor() -> str:
-    """The processor's own name, where the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -106,6 +106,12 @@ def rubric_of(judge: Judge) -> Rubric:
     return judge.rubric
 
 
+def turned(rubric: Rubric, dimension: str, score: float) -> float:
+    """A score on a rubric's own scale, turned so that more is better."""
+    lower = any(each.name == dimension and each.better == "lower" for each in rubric.dimensions)
+    return sum(rubric.scale) - score if lower else score
+
+
 def label_place(metric: JudgedMetric) -> tuple[str, str]:
     """Digest of the rubric and name of the dimension under which people's labels of a claim's answers are kept."""
     judge = metric.judges[0]

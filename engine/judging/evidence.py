@@ -13,7 +13,7 @@ from ...specs.judge import Judge
 from ..grade.gate import gate
 from ..grade.judge_checks import GateCheck, failures, order_consistency, panel
 from ..grade.judged import SCORED, Judging
-from .answers import GATE, label_place, rubric_of
+from .answers import GATE, label_place, rubric_of, turned
 from .commands import verdicts_of
 from .panel import FIRST, SWAPPED, comparing
 
@@ -92,8 +92,6 @@ def _labels(
     if not known:
         return {}
     rubric = rubric_of(metric.judges[0])
-    lower = any(each.name == metric.dimension and each.better == "lower" for each in rubric.dimensions)
-    turned = lower and metric.versus is None
     found = {}
     for address, keys in main.items():
         parts = []
@@ -101,7 +99,7 @@ def _labels(
             labels = np.full(len(block.examples), np.nan)
             for place, score in known.get(resolved.runs[key].reads[0], {}).items():
                 if place < len(labels):
-                    labels[place] = sum(rubric.scale) - score if turned else score
+                    labels[place] = score if metric.versus else turned(rubric, metric.dimension, score)
             parts.append(labels)
         found[address.intervention, address.site] = np.concatenate(parts)
     return found

@@ -20,16 +20,15 @@ from ...judges.gate import gate_questions, sets_of
 from ...judges.prompts import Question, pairwise, pointwise
 from ...judges.reading import Unscored, Verdict, read
 from ...store import JudgeReply
+from ..execute import COMMIT_EVERY_S
 from ..measure import Failure
-from .answers import LENGTH, LENGTH_VERSUS, rubric_of
+from .answers import LENGTH, LENGTH_VERSUS, rubric_of, turned
 
 if TYPE_CHECKING:
     from ...specs.items import Item
     from ...specs.judge import Judge, Rubric
     from ...store import Ledger
     from .bench import Task
-
-COMMIT_EVERY_S = 0.5
 
 NAN = float("nan")
 
@@ -125,12 +124,9 @@ class Panel:
         return self._by_item(items, [(each, self._score(each.judge, verdict)) for each, verdict in said])
 
     def _score(self, judge: int, verdict: Verdict | Unscored) -> float:
-        rubric = self._rubric(judge)
         if isinstance(verdict, Unscored):
             return NAN
-        better = next(each.better for each in rubric.dimensions if each.name == self.dimension)
-        score = float(verdict.scores[self.dimension])
-        return score if better == "higher" else sum(rubric.scale) - score
+        return turned(self._rubric(judge), self.dimension, float(verdict.scores[self.dimension]))
 
     def _winner(self, asked: Asked, verdict: Verdict | Unscored) -> float:
         if isinstance(verdict, Unscored):

@@ -4,7 +4,6 @@ signals, judges that hang. A clear message, the right exit code, nothing lost, n
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import signal
@@ -74,19 +73,6 @@ def open_desk(thin_folder: Path) -> Iterator[Desk]:
         yield furnished(root / "work", root / "model")
         for path in (root / "work", *(root / "work").rglob("*")):
             path.chmod(0o755)
-
-
-@pytest.fixture
-def nobody() -> Iterator[None]:
-    """Root may write everywhere: be somebody else for a while."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture
