@@ -30,6 +30,10 @@ TELLING = "answer_loss"
 """What tells answers apart of which programs say the same: how likely each item's right answer was."""
 
 
+DAMAGED = "damaged_run"
+_wrong_size = "run {}... has {} values for {} examples; `mi-atlas audit --rerun` measures it again"
+
+
 def missing_arms(resolved: Resolved, failures: Mapping[str, Failure]) -> dict[str, tuple[str, str]]:
     """Arm -> (code, reason) of what could not be had: not resolvable, or failed when it was run."""
     absent = dict(resolved.absent)
@@ -139,8 +143,14 @@ def _not_given(resolved: Resolved, values: Values, absent: Mapping[str, tuple[st
         if address.arm not in absent and not at_least and any(COUNTED in values[key] for key in keys):
             least = max(float(values[key][quantity][0]) for key in keys if COUNTED in values[key])
             found[address.arm] = "out_of_memory", f"{address.site} does not fit: it takes at least {least:.0f} bytes"
-        if address.role != GATE and address.arm not in absent and any(quantity not in values[key] for key in keys):
+        if address.role == GATE or address.arm in absent:
+            continue
+        if any(quantity not in values[key] for key in keys):
             found[address.arm] = "not_given", f"there is no {quantity} of {address.site} under {address.intervention}"
+        for key, block in zip(keys, resolved.blocks, strict=True):
+            wrong = {len(numbers) for numbers in values[key].values()} - {len(block.examples)}
+            if wrong:
+                found[address.arm] = DAMAGED, _wrong_size.format(key[:12], min(wrong), len(block.examples))
     return found
 
 

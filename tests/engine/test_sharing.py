@@ -65,6 +65,13 @@ def changed(ledger: Ledger, key: str) -> FinishedRun:
     return FinishedRun(key, info.parts, larger, info.measured_at, info.seconds, info.device, info.versions)
 
 
+def shortened(ledger: Ledger, key: str) -> FinishedRun:
+    """A run as the ledger has it, without its last example."""
+    info, values = ledger.runs([key])[key], ledger.values([key])[key]
+    shorter = {name: list(map(float, series[:-1])) for name, series in values.items()}
+    return FinishedRun(key, info.parts, shorter, info.measured_at, info.seconds, info.device, info.versions)
+
+
 def tamper(desk: Desk, key: str) -> None:
     with duckdb.connect(str(desk.workspace.ledger)) as connection:
         where = "position = 0 and run_id = (select max(id) from run where key = $1)"
@@ -90,6 +97,20 @@ def test_what_one_workspace_measured_another_grades_alike_without_measuring(
     assert result.cached > 0
     assert documents(two) == documents(one)
     assert {verdict.grade for verdict in result.verdicts.values()} <= {"High", "Medium"}
+
+
+def test_a_run_of_too_few_examples_leaves_its_claim_pending_until_it_is_measured_again(
+    one: Desk, furnish: Furnish
+) -> None:
+    two = clone(one, furnish)
+    key, ledger = runs_of(one, "small/hub")[0], Ledger(one.workspace.ledger)
+    ledger.commit([shortened(ledger, key)], supersede=True)
+    assert two.type("store", "merge", str(one.workspace.ledger))[0] == 0
+    verdicts = two.audit().verdicts
+    assert verdicts["small/second"].grade in ("High", "Medium")
+    assert verdicts["small/hub"].grade == "Pending"
+    assert f"run {key[:12]}... has 29 values for 30 examples" in verdicts["small/hub"].reason
+    assert two.audit("small/hub", rerun=True).verdicts["small/hub"].grade == verdicts["small/second"].grade
 
 
 def test_without_the_registrations_evidence_that_comes_in_is_older_than_the_claim(one: Desk, furnish: Furnish) -> None:
