@@ -27,7 +27,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import mi_atlas.engine.grade.rule  # noqa: F401 - imports are not timed
 import yaml
 from mi_atlas.engine import audit, gather
-from mi_atlas.engine.audit import Audit, Options, Silent
+from mi_atlas.engine.audit import Audit, Options
+from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.workspace import find_workspace
 
 LAYERS = [f"L{layer}" for layer in range(6)]

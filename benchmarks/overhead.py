@@ -30,12 +30,13 @@ import numpy as np
 import yaml
 from mi_atlas.engine import audit, execute
 from mi_atlas.engine.arrow import from_table, to_table
-from mi_atlas.engine.audit import Audit, Options, Silent
+from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.dealing import Deck, Piece
 from mi_atlas.engine.measure import Place, versions
 from mi_atlas.engine.needs import Group, Run
 from mi_atlas.engine.plan import GroupStep
 from mi_atlas.engine.pool import pieces
+from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.workspace import find_workspace
 from mi_atlas.evaluators.cells import Cell
 from mi_atlas.store import FinishedRun, utc_now

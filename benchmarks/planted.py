@@ -19,8 +19,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import yaml
-from mi_atlas.engine.audit import Audit, Options, Silent
+from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.select import Selection
+from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.workspace import find_workspace
 from mi_atlas.evaluators.cells import NotEvaluated
 from mi_atlas.evaluators.planted import KINDS

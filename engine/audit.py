@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..evaluators.models.locate import Absent
 from ..specs.canonical import digest
@@ -29,11 +29,12 @@ from .judging.answers import GATE, labels_digest
 from .measure import Failure, Place
 from .memo import Memo
 from .needs import Resolved
-from .plan import GroupStep, Plan, make_plan
+from .plan import Plan, make_plan
 from .registrations import Registrations, Standing, load_registrations, save_registrations
 from .resolve import Resolver
 from .select import Selection, load, select
 from .shelf import Shelf
+from .talk import Talk
 from .verify import Verifier, in_conflict, sampled
 from .workspace import Workspace
 
@@ -42,38 +43,6 @@ if TYPE_CHECKING:
 
 WITHOUT = ("main", "clean", GATE)
 """Arms without which nothing was looked at."""
-
-
-class Talk(Protocol):
-    """How an audit speaks to whoever started it."""
-
-    def wait(self, message: str) -> None:
-        """Something is waited for; the message names the holder."""
-
-    def begin(self, plan: Plan) -> None:
-        """This plan is about to be executed."""
-
-    def progress(self, step: GroupStep, done: int) -> None:
-        """So many runs of the step are finished."""
-
-    def end(self) -> None:
-        """Execution is over."""
-
-
-class Silent:
-    """A listener that says nothing."""
-
-    def wait(self, message: str) -> None:
-        """Nothing."""
-
-    def begin(self, plan: Plan) -> None:
-        """Nothing."""
-
-    def progress(self, step: GroupStep, done: int) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from .judging.app import judge_app
+from .sharing_app import store_app
+from .words import Claims, LedgerOption, Models, Tags, selection_of, workspace_of
 
 app = typer.Typer(
     name="mi-atlas",
@@ -22,15 +24,7 @@ app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, help="The models claims can name.", rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 app.add_typer(judge_app, name="judge")
-store_app = typer.Typer(no_args_is_help=True, help="Evidence that others measured.", rich_markup_mode=None)
 app.add_typer(store_app, name="store")
-
-LedgerOption = Annotated[
-    Path | None, typer.Option("--ledger", help="The DuckDB file (default: .mi-atlas/ledger.duckdb).")
-]
-Claims = Annotated[list[str] | None, typer.Argument(help="Ids or globs such as 'pocket-qwen/*'; all by default.")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only claims with this tag.")]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Only claims about this model.")]
 
 
 class TableFormat(StrEnum):
@@ -128,16 +122,16 @@ def audit(
     if recorded is not None:
         from .recorded.commands import audit_folder
 
-        raise typer.Exit(audit_folder(_workspace(ledger), _selection(claims, tag, model), recorded))
+        raise typer.Exit(audit_folder(workspace_of(ledger), selection_of(claims, tag, model), recorded))
     from . import commands
     from .audit import Options
 
-    options = Options(_selection(claims, tag, model), rerun, confirm, download, device, processes, twins, judge_calls)
+    options = Options(selection_of(claims, tag, model), rerun, confirm, download, device, processes, twins, judge_calls)
     if address is not None or executor is Executor.ray:
         options = commands.on_cluster(options, executor is Executor.ray, address)
     if verify is not None:
         options = commands.verifying(options, verify)
-    raise typer.Exit(commands.audit(_workspace(ledger), options, json))
+    raise typer.Exit(commands.audit(workspace_of(ledger), options, json))
 
 
 @app.command(name="import")
@@ -149,7 +143,7 @@ def import_(
     """Read existing result files into the ledger: every number with its file, digest and path inside it."""
     from .recorded.commands import import_folder
 
-    import_folder(_workspace(ledger), folder, every)
+    import_folder(workspace_of(ledger), folder, every)
 
 
 @app.command()
@@ -160,7 +154,7 @@ def plan(
     from . import commands
     from .audit import Options
 
-    commands.plan(_workspace(ledger), Options(_selection(claims, tag, model), rerun))
+    commands.plan(workspace_of(ledger), Options(selection_of(claims, tag, model), rerun))
 
 
 @app.command()
@@ -183,7 +177,7 @@ def table(
     from . import commands
 
     asked = commands.TableOptions(format.value, sort.value, tuple(grade or ()), changed, links)
-    commands.table(_workspace(ledger), _selection(claims, tag, model), asked)
+    commands.table(workspace_of(ledger), selection_of(claims, tag, model), asked)
 
 
 @app.command()
@@ -197,7 +191,7 @@ def report(
     """Write the atlas as a static site: one page for all claims, one a claim, one a model. Nothing is measured."""
     from . import commands
 
-    commands.report(_workspace(ledger), _selection(claims, tag, model), out)
+    commands.report(workspace_of(ledger), selection_of(claims, tag, model), out)
 
 
 @app.command()
@@ -212,7 +206,7 @@ def diff(
     """Which grades differ between two audits, and whether spec, code, model, data, judge or sampling changed them."""
     from . import commands
 
-    commands.diff(_workspace(ledger), first, second, format.value)
+    commands.diff(workspace_of(ledger), first, second, format.value)
 
 
 @app.command()
@@ -220,7 +214,7 @@ def explain(claim: Annotated[str, typer.Argument(help="A claim's id.")], ledger:
     """Why a claim has its grade, in about ten lines."""
     from . import commands
 
-    commands.explain(_workspace(ledger), claim)
+    commands.explain(workspace_of(ledger), claim)
 
 
 @app.command()
@@ -228,7 +222,7 @@ def accept(claims: Claims = None, tag: Tags = None, model: Models = None, ledger
     """Write the latest grades to claims/verdicts.lock; later audits are compared with them."""
     from . import commands
 
-    commands.accept(_workspace(ledger), _selection(claims, tag, model))
+    commands.accept(workspace_of(ledger), selection_of(claims, tag, model))
 
 
 @app.command()
@@ -238,7 +232,7 @@ def validate(
     """Check every claim and every named spec: all faults of all files, each with its place."""
     from . import commands
 
-    commands.validate(_workspace(None), path)
+    commands.validate(workspace_of(None), path)
 
 
 @app.command()
@@ -248,7 +242,7 @@ def coverage(
     """Which claims put which published sentence to the test; exit code 1 where one has none. Nothing is measured."""
     from . import commands
 
-    raise typer.Exit(commands.coverage(_workspace(None), format.value))
+    raise typer.Exit(commands.coverage(workspace_of(None), format.value))
 
 
 @app.command()
@@ -286,7 +280,7 @@ def new(
         "component": component,
         "high": high,
     }
-    commands.new(_workspace(None), claim, answers, at_least, at_most)
+    commands.new(workspace_of(None), claim, answers, at_least, at_most)
 
 
 @app.command(name="map")
@@ -314,7 +308,7 @@ def map_(
     from .mapping.atlas import Asked
 
     chosen = tuple(kind.strip() for kind in kinds.split(","))
-    commands.map_(_workspace(ledger), Asked(model, suite, chosen, templates, out, lora_config, layers, device))
+    commands.map_(workspace_of(ledger), Asked(model, suite, chosen, templates, out, lora_config, layers, device))
 
 
 @app.command()
@@ -328,7 +322,7 @@ def doctor(
     """What is here: versions, devices, the ledger, the models; or, of one model, every proof; and what is wrong."""
     from . import commands
 
-    raise typer.Exit(commands.doctor(_workspace(ledger), model, device))
+    raise typer.Exit(commands.doctor(workspace_of(ledger), model, device))
 
 
 @app.command()
@@ -349,7 +343,7 @@ def models_list() -> None:
     """Every named model, and whether its weights are here."""
     from . import commands
 
-    commands.models_list(_workspace(None))
+    commands.models_list(workspace_of(None))
 
 
 @models_app.command("build")
@@ -360,50 +354,4 @@ def models_build(
     """Retrain a pocket model from scratch and say whether it matches the shipped one."""
     from . import commands
 
-    raise typer.Exit(commands.models_build(_workspace(None), name, out))
-
-
-@store_app.command("export")
-def store_export(
-    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    claims: Claims = None,
-    tag: Tags = None,
-    model: Models = None,
-    ledger: LedgerOption = None,
-) -> None:
-    """Write evidence as Parquet files: all that the ledger holds, or what some claims rest on."""
-    from . import sharing
-
-    sharing.export(_workspace(ledger), _selection(claims, tag, model), folder)
-
-
-@store_app.command("import")
-def store_import(
-    folder: Annotated[Path, typer.Argument(help="Folder that `store export` wrote.")], ledger: LedgerOption = None
-) -> None:
-    """Add the evidence of exported files; digests are checked, nothing that is here is rewritten."""
-    from . import sharing
-
-    raise typer.Exit(sharing.import_files(_workspace(ledger), folder))
-
-
-@store_app.command("merge")
-def store_merge(
-    other: Annotated[Path, typer.Argument(help="Another ledger, a DuckDB file.")], ledger: LedgerOption = None
-) -> None:
-    """Add the evidence of another ledger; of conflicting results both are kept, and their claims are Pending."""
-    from . import sharing
-
-    raise typer.Exit(sharing.merge(_workspace(ledger), other))
-
-
-def _workspace(ledger: Path | None):  # type: ignore[no-untyped-def]
-    from .workspace import find_workspace
-
-    return find_workspace(Path.cwd(), ledger)
-
-
-def _selection(claims: list[str] | None, tags: list[str] | None, models: list[str] | None):  # type: ignore[no-untyped-def]
-    from .select import Selection
-
-    return Selection(tuple(claims or ()), tuple(tags or ()), tuple(models or ()))
+    raise typer.Exit(commands.models_build(workspace_of(None), name, out))

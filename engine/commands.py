@@ -35,7 +35,8 @@ class TableOptions:
 def audit(workspace: Workspace, options: Options, as_json: bool = False) -> int:
     """Audit, and print the table and what it took, or events; returns the exit code. Events are in the log, too."""
     from .audit import Audit
-    from .events import Events, Log, Talks, on_stdout, told
+    from .events import Events, Log, on_stdout, told
+    from .talk import Talks
 
     log = Log(workspace.ledger.parent / "logs")
     events = Events(log, on_stdout) if as_json else Events(log)

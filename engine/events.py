@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..store import utc_now
 
 if TYPE_CHECKING:
-    from .audit import Audit, AuditResult, Talk
+    from .audit import Audit, AuditResult
     from .plan import GroupStep, Plan
 
 Event = dict[str, Any]
@@ -127,33 +127,6 @@ def told(events: Events, log: Log, number: Callable[[], int | None]) -> Iterator
         raise
     finally:
         log.close(number())
-
-
-class Talks:
-    """Several listeners of one audit."""
-
-    def __init__(self, *talks: Talk) -> None:
-        self._talks = talks
-
-    def wait(self, message: str) -> None:
-        """To each."""
-        for talk in self._talks:
-            talk.wait(message)
-
-    def begin(self, plan: Plan) -> None:
-        """To each."""
-        for talk in self._talks:
-            talk.begin(plan)
-
-    def progress(self, step: GroupStep, done: int) -> None:
-        """To each."""
-        for talk in self._talks:
-            talk.progress(step, done)
-
-    def end(self) -> None:
-        """To each."""
-        for talk in self._talks:
-            talk.end()
 
 
 def model_of(step: GroupStep) -> str:

@@ -96,7 +96,7 @@ class Label:
     key: str
     """Of the run in which the answer was written."""
     position: int
-    """Which of its texts, from 0."""
+    """Of the item, from 0; what is labelled is the first text that was written about it."""
     rubric: str
     """Digest of the rubric."""
     dimension: str

@@ -12,9 +12,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ...specs.claim import CompositeClaim
-from ..audit import Audit, Options, Silent
+from ..audit import Audit, Options
 from ..gather import gather, missing_arms
 from ..grade import Verdict
+from ..talk import Silent
 from ..workspace import Workspace
 from .naive import RULES, judge, judge_all
 from .warm import Warm, write

@@ -16,7 +16,8 @@ from typing import Any
 
 from ...evaluators.pocket import packaged
 from ...specs.library import Library
-from ..audit import Audit, Options, Silent
+from ..audit import Audit, Options
+from ..talk import Silent
 from ..workspace import Workspace
 from .worlds import MODEL, ONE_FAMILY, SIZES, TRAININGS, measured_claim
 

@@ -6,8 +6,9 @@ A control that twists only what is judged writes nothing anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ...evaluators.cells import Cell, NotEvaluated, cell_key
 from ...specs.canonical import canonical, digest
@@ -35,6 +36,8 @@ GATE = "gate"
 
 LENGTH, LENGTH_VERSUS = "length", "length_versus"
 """Of an answer, in words, mean over its draws; and of the one that it is compared with."""
+
+T = TypeVar("T")
 
 What = tuple[str, str, int]
 """Component, intervention and seed of a run."""
@@ -110,6 +113,12 @@ def turned(rubric: Rubric, dimension: str, score: float) -> float:
     """A score on a rubric's own scale, turned so that more is better."""
     lower = any(each.name == dimension and each.better == "lower" for each in rubric.dimensions)
     return sum(rubric.scale) - score if lower else score
+
+
+def by_item(texts: Sequence[T], items: int) -> list[Sequence[T]]:
+    """Item -> its draws, of what one run wrote about so many items, or of what is said text by text."""
+    draws = len(texts) // items
+    return [texts[first : first + draws] for first in range(0, len(texts), draws)]
 
 
 def label_place(metric: JudgedMetric) -> tuple[str, str]:

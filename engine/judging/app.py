@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-judge_app = typer.Typer(no_args_is_help=True, help="Judges over HTTP, and labels by people.", rich_markup_mode=None)
+from ..words import LedgerOption, workspace_of
 
-LedgerOption = Annotated[
-    Path | None, typer.Option("--ledger", help="The DuckDB file (default: .mi-atlas/ledger.duckdb).")
-]
+judge_app = typer.Typer(no_args_is_help=True, help="Judges over HTTP, and labels by people.", rich_markup_mode=None)
 
 
 @judge_app.command("check")
@@ -23,10 +21,9 @@ def judge_check(
     ledger: LedgerOption = None,
 ) -> None:
     """Put a judge to the gate that its scores have to pass before they count; replies are kept."""
-    from ..workspace import find_workspace
     from .commands import check
 
-    raise typer.Exit(check(find_workspace(Path.cwd(), ledger), name, dimension, pairwise, calls))
+    raise typer.Exit(check(workspace_of(ledger), name, dimension, pairwise, calls))
 
 
 @judge_app.command("label")
@@ -38,7 +35,6 @@ def judge_label(
     ledger: LedgerOption = None,
 ) -> None:
     """Label a claim's own answers, blind and shuffled: the gold by which judged estimates are corrected."""
-    from ..workspace import find_workspace
     from .labels import label
 
-    label(find_workspace(Path.cwd(), ledger), claim, count, export, sheet)
+    label(workspace_of(ledger), claim, count, export, sheet)

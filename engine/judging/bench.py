@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ...specs.items import order_of
 from ...store import FinishedRun, utc_now
 from ..measure import Failure, Lost, Place, failure_of, items_of, versions
-from .answers import ASKED_ANEW, CHECKS, GATE
+from .answers import ASKED_ANEW, CHECKS, GATE, by_item
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,11 +44,10 @@ class Written:
     @classmethod
     def of(cls, texts: Sequence[str], values: Mapping[str, NDArray[np.float64]], items: int) -> Written:
         """Texts item by item, each with as many draws."""
-        draws = len(texts) // items
         cut = [value > 0 for value in values["cut"].tolist()]
         return cls(
-            [texts[first : first + draws] for first in range(0, len(texts), draws)],
-            [cut[first : first + draws] for first in range(0, len(cut), draws)],
+            by_item(texts, items),
+            by_item(cut, items),
             {name: values[name].tolist() for name in COPIED if name in values},
         )
 

@@ -20,6 +20,7 @@ from ..errors import UsageError
 from ..measure import Place, items_of
 from ..select import Selection
 from ..terminal import TerminalTalk
+from .answers import by_item
 from .panel import prompt_of
 
 if TYPE_CHECKING:
@@ -145,8 +146,7 @@ def _rows(audit: Audit, resolved: Resolved, chosen: Sequence[tuple[str, int, int
     rows = []
     for key, number, place in chosen:
         own, *others = reads[key]
-        draws = len(texts[own]) // len(items[number])
-        answers = tuple(texts[each][place * draws] for each in (own, *others))
+        answers = tuple(by_item(texts[each], len(items[number]))[place][0] for each in (own, *others))
         swapped = bool(others) and int(digest("order", [own, place])[:2], 16) % 2 == 1
         shown = answers[::-1] if swapped else answers
         rows.append(ToLabel(own, place, prompt_of(items[number][place]), shown, swapped))

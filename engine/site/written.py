@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ..judging.answers import by_item
 from ..judging.panel import prompt_of
 from ..measure import Place, items_of
 
@@ -56,11 +57,11 @@ def _answers(state: Audit, resolved: Resolved, values: Values) -> Iterator[Answe
         blocks = {
             block.family: block.items for block in items_of(run.group.writing, Place(state.workspace.root, "cpu"))
         }
-        items, wrote = blocks[run.cell.family], texts[run.reads[0]]
-        draws = len(wrote) // len(items)
+        items = blocks[run.cell.family]
+        wrote = by_item(texts[run.reads[0]], len(items))
         for place, item in enumerate(items[:OF_A_CATEGORY]):
             said = f"{quantity.replace('_', ' ')} {values[run.key][quantity][place]:.3g}"
-            yield Answer(condition, item.category, _cut(prompt_of(item)), _cut(wrote[place * draws]), said)
+            yield Answer(condition, item.category, _cut(prompt_of(item)), _cut(wrote[place][0]), said)
 
 
 def _cut(text: str) -> str:

@@ -23,8 +23,9 @@ from typing import Any
 import duckdb
 import numpy as np
 from mi_atlas.engine import measure as measuring
-from mi_atlas.engine.audit import Audit, Options, Silent
+from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.cli import app
+from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.terminal import run
 from mi_atlas.engine.workspace import find_workspace
 from mi_atlas.evaluators.cells import NotEvaluated

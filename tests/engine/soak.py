@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mi_atlas.engine.audit import Audit, Options, Silent
+from mi_atlas.engine.audit import Audit, Options
+from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.tolerance import agree
 from mi_atlas.engine.workspace import find_workspace
 from mi_atlas.specs.canonical import digest
@@ -92,7 +93,7 @@ class Soak:
         self._draw = random.Random(seed)
         self._desk = furnished(folder / "desk", model)
         self._folder, self._made = folder, 0
-        for number in range(FAR):
+        for _ in range(FAR):
             self._write("far")
         self._write("own")
         self.report = Report()
@@ -208,9 +209,10 @@ class Soak:
         report.broken = self._broken(Ledger(untouched.workspace.ledger))
         report.conflicts = len(ledger.conflicts())
         report.unfinished = sum(
-            finished is not None and {*json.loads(about)["claims"]} != {*(names or ())}
-            for about, finished, names in self._rows(
-                "select about, finished_at, list(claim) from audit left join verdict on audit_id = audit.id group by all"
+            {*json.loads(about)["claims"]} != {*(names or ())}
+            for about, names in self._rows(
+                "select about, list(claim) from audit left join verdict on audit_id = audit.id"
+                " where finished_at is not null group by audit.id, about"
             )
         )
 

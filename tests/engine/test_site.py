@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mi_atlas.engine import memo
-from mi_atlas.engine.audit import Audit, Options, Silent
+from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.cli import app
 from mi_atlas.engine.errors import MachineError
 from mi_atlas.engine.grade.words import number, quantity
 from mi_atlas.engine.site.material import Material, material
 from mi_atlas.engine.site.pages import write_site
 from mi_atlas.engine.site.provenance import model_label, model_page
+from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.terminal import run
 from mi_atlas.specs.model import Model
 

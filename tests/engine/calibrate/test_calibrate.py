@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mi_atlas.engine.audit import Audit, Options, Silent
+from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.calibrate.naive import RULES
 from mi_atlas.engine.calibrate.report import Rate, Tally, by_form, errors, markdown, rows, tallies
 from mi_atlas.engine.calibrate.run import Graded, graded
 from mi_atlas.engine.calibrate.worlds import SCOPES, Known, claims, form_of, names
 from mi_atlas.engine.grade import Verdict
+from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.workspace import Workspace
 from mi_atlas.specs.claim import ClaimAdapter
 from mi_atlas.store import LedgerError
