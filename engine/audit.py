@@ -248,7 +248,7 @@ class Audit:
 
     def _measured(self, plan: Plan, writer: Writer | None = None) -> dict[str, Failure]:
         place, device, processes = self._place(), self.options.device, self.options.processes
-        how = plan, self.ledger, place, self.talk.progress, self.options.rerun, processes, writer
+        how = plan, self.ledger, place, self.talk, self.options.rerun, processes, writer
         if self.options.cluster is None:
             return execute(*how)
         from .crew import Crew

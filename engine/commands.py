@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,11 +46,13 @@ def audit(workspace: Workspace, options: Options, as_json: bool = False) -> int:
         result = state.run()
         events.outcome(state, result)
     if not as_json:
-        _print_result(workspace, options, result)
+        _print_result(workspace, options, result, state.judge_calls())
     return result.exit_code
 
 
-def _print_result(workspace: Workspace, options: Options, result: AuditResult) -> None:
+def _print_result(
+    workspace: Workspace, options: Options, result: AuditResult, spent: Mapping[str, Sequence[int]]
+) -> None:
     from .console import print_table
     from .findings import summary as twins
     from .report import rows, summary
@@ -58,6 +60,8 @@ def _print_result(workspace: Workspace, options: Options, result: AuditResult) -
     table = rows(result.claims, result.verdicts)
     print_table(table)
     print(f"\n{summary(table)}; {result.measured} runs measured, {result.cached} cached")
+    for judge, (replies, sent, received) in spent.items():
+        print(f"judge {judge}: {replies} replies, {sent} tokens sent, {received} received")
     if options.verify:
         print(
             f"{result.verified} cached runs measured again: {result.differing or 'none'} differ by more than numerics"

@@ -1,7 +1,7 @@
 """engine: an audit as a stream of events: one JSON object a line, for programs (`audit --json`) and for its log file.
 
-Every event has `event` (begin, progress, step, wait, failed, verdict, end, error) and `seconds` since the start. What
-is told are names, counts, codes and reasons: no prompt, no answer, no key.
+Every event has `event` (begin, progress, step, judged, wait, failed, verdict, end, error) and `seconds` since the
+start. What is told are names, counts, codes and reasons: no prompt, no answer, no key.
 """
 
 from __future__ import annotations
@@ -100,6 +100,12 @@ class Events:
         elif now - self._last >= self.EVERY_S:
             self._last = now
             self.tell("progress", step=number, done=done, of=len(step.runs), finished=sum(self._done.values()))
+
+    def judged(self, model: str, replies: int, tokens: int) -> None:
+        """What a judge's replies took so far, now and then; `end` has the sum."""
+        if (now := time.monotonic()) - self._last >= self.EVERY_S:
+            self._last = now
+            self.tell("judged", judge=model, replies=replies, tokens=tokens)
 
     def end(self) -> None:
         """Nothing: `outcome` tells how it ended."""

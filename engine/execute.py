@@ -20,6 +20,7 @@ from .plan import GroupStep, Plan
 if TYPE_CHECKING:
     from .crew import Crew
     from .needs import Run
+    from .talk import Talk
 
 COMMIT_EVERY_S = 0.5
 
@@ -28,9 +29,6 @@ WORTH_A_POOL = 20_000
 
 Measured = Callable[[dict[int, GroupStep]], Iterator[Event]]
 """Measures steps, which are given by number."""
-
-Progress = Callable[[GroupStep, int], None]
-"""Called with a step and how many of its runs are finished."""
 
 
 class Writer:
@@ -72,7 +70,7 @@ def execute(
     plan: Plan,
     ledger: Ledger,
     place: Place,
-    progress: Progress,
+    talk: Talk,
     supersede: bool = False,
     processes: int | None = None,
     writer: Writer | None = None,
@@ -89,11 +87,11 @@ def execute(
     writer = writer or Writer(ledger, supersede)
     measured = partial(_events, place=place, proven=writer.proven, processes=processes, crew=crew)
     try:
-        for number, event in _in_order(plan.steps, ledger, place, writer, measured):
+        for number, event in _in_order(plan.steps, ledger, place, writer, measured, talk):
             if isinstance(event, FinishedRun):
                 writer.add(event)
                 done[number] += 1
-                progress(plan.steps[number], done[number])
+                talk.progress(plan.steps[number], done[number])
             else:
                 failures |= (lost := dict.fromkeys(event.keys, event.why))
                 writer.failed([run for run in plan.steps[number].runs if run.key in lost], event.why)
@@ -103,7 +101,7 @@ def execute(
 
 
 def _in_order(
-    steps: Sequence[GroupStep], ledger: Ledger, place: Place, writer: Writer, measured: Measured
+    steps: Sequence[GroupStep], ledger: Ledger, place: Place, writer: Writer, measured: Measured, talk: Talk
 ) -> Iterator[Event]:
     """First what needs no other run, then what is aimed by maps, then judgments of what was written meanwhile."""
     models = {n: step for n, step in enumerate(steps) if step.group.writing is None}
@@ -114,7 +112,7 @@ def _in_order(
         from .judging.bench import Bench
 
         writer.flush()
-        bench = Bench(ledger, place)
+        bench = Bench(ledger, place, talk)
         for number, step in judging.items():
             for event in bench.judge(step):
                 yield number, event

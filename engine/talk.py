@@ -20,6 +20,9 @@ class Talk(Protocol):
     def progress(self, step: GroupStep, done: int) -> None:
         """So many runs of the step are finished."""
 
+    def judged(self, model: str, replies: int, tokens: int) -> None:
+        """A judge has given so many replies in this audit, for so many tokens, sent and received."""
+
     def end(self) -> None:
         """Execution is over."""
 
@@ -34,6 +37,9 @@ class Silent:
         """Nothing."""
 
     def progress(self, step: GroupStep, done: int) -> None:
+        """Nothing."""
+
+    def judged(self, model: str, replies: int, tokens: int) -> None:
         """Nothing."""
 
     def end(self) -> None:
@@ -60,6 +66,11 @@ class Talks:
         """To each."""
         for talk in self._talks:
             talk.progress(step, done)
+
+    def judged(self, model: str, replies: int, tokens: int) -> None:
+        """To each."""
+        for talk in self._talks:
+            talk.judged(model, replies, tokens)
 
     def end(self) -> None:
         """To each."""

@@ -102,6 +102,7 @@ class TerminalTalk:
     def __init__(self) -> None:
         self._progress: Progress | None = None
         self._rows: dict[int, TaskID] = {}
+        self._judges: dict[str, TaskID] = {}
         self._done: dict[int, int] = {}
         self._total = self._steps = 0
         self._start = self._last = time.monotonic()
@@ -113,7 +114,7 @@ class TerminalTalk:
     def begin(self, plan: Plan) -> None:
         """Show the plan's size; on a terminal a bar of all runs, and one of each step while it is measured."""
         self._total, self._steps = plan.misses, len(plan.steps)
-        self._done, self._rows = {}, {}
+        self._done, self._rows, self._judges = {}, {}, {}
         self._start = self._last = time.monotonic()
         print(f"measuring {plan.misses} runs ({plan.hits} cached)", file=sys.stderr, flush=True)
         if sys.stderr.isatty():
@@ -151,6 +152,17 @@ class TerminalTalk:
             return ""
         pace = (time.monotonic() - self._start) / (finished - 1)
         return f", about {pace * (self._total - finished):.0f} s left"
+
+    def judged(self, model: str, replies: int, tokens: int) -> None:
+        """What a judge's replies took so far."""
+        said = f"  judge {model}: {replies} replies, {tokens} tokens"
+        if self._progress is not None:
+            if model not in self._judges:
+                self._judges[model] = self._progress.add_task(said, total=None)
+            self._progress.update(self._judges[model], description=said)
+        elif time.monotonic() - self._last >= self.EVERY_S:
+            self._last = time.monotonic()
+            print(said, file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Take the bars away."""

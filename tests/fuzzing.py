@@ -25,6 +25,8 @@ from mi_atlas.specs.load import validate
 from mi_atlas.specs.yaml_document import parse
 from mi_atlas.store import FinishedRun, Ledger, LedgerError
 
+from .engine.recorded.conftest import MAP
+
 CORPUS = Path(__file__).parent / "corpus"
 """Inputs that once were faults, in a folder for each target."""
 
@@ -42,24 +44,6 @@ CLAIM = {
 }
 
 RECORDED = {"families": ["copying", "arithmetic"], "m": {"0": [0.1, 0.2], "1": [0.3, None]}, "model": "org/model"}
-
-MAP = {
-    "about": "A matrix of layers and families.",
-    "files": ["**/matrix_seed{seed}.json"],
-    "model": "org/model",
-    "numbers": [
-        {
-            "values": "m/{layer}/{column}",
-            "fields": {"family": "families/{column}"},
-            "evaluator": "ablation",
-            "quantity": "kl",
-            "unit": "nats",
-            "positions": "last",
-            "intervention": "zero",
-            "component": "L{layer}",
-        }
-    ],
-}
 
 RUBRIC = Rubric(dimensions=(Dimension(name="overall", asks="How good?"),))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ...store import Ledger
     from ..needs import Group, Run
     from ..plan import GroupStep
+    from ..talk import Talk
 
     Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
@@ -78,11 +79,11 @@ class Task:
 class Bench:
     """Where the answers of an audit are judged."""
 
-    def __init__(self, ledger: Ledger, place: Place) -> None:
+    def __init__(self, ledger: Ledger, place: Place, talk: Talk) -> None:
         from .panel import Budget
 
         self._ledger, self._place = ledger, place
-        self._budget = Budget(place.judge_calls)
+        self._budget = Budget(place.judge_calls, talk.judged)
 
     def judge(self, step: GroupStep) -> Iterator[FinishedRun | Lost]:
         """The runs of a step, then why the others are not."""

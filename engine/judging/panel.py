@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from ...judges.asking import Limits, NoReply, ask
+from ...judges.asking import Limits, NoReply, Reply, ask
 from ...judges.gate import gate_questions, sets_of
 from ...judges.prompts import Question, pairwise, pointwise
 from ...judges.reading import Unscored, Verdict, read
@@ -38,9 +38,24 @@ FIRST, SWAPPED = "first_order", "swapped_order"
 
 @dataclass
 class Budget:
-    """How many questions may still be asked; None: any number."""
+    """How many questions may still be asked, and what those that were asked took."""
 
     left: int | None = None
+    """None: any number."""
+    told: Callable[[str, int, int], None] | None = None
+    """Told of each reply: the judge's model, its replies so far and their tokens."""
+    spent: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def count(self, model: str, reply: Reply | NoReply) -> None:
+        """A question was asked, maybe several times."""
+        if self.left is not None:
+            self.left = max(0, self.left - reply.attempts)
+        if isinstance(reply, NoReply):
+            return
+        replies, tokens = self.spent.get(model, (0, 0))
+        self.spent[model] = replies + 1, tokens + (reply.tokens_in or 0) + (reply.tokens_out or 0)
+        if self.told is not None:
+            self.told(model, *self.spent[model])
 
 
 @dataclass(frozen=True)
@@ -178,8 +193,7 @@ class Panel:
         replies = ask(judge, questions, Limits(max_calls=self._budget.left))
         try:
             for reply in replies:
-                if self._budget.left is not None:
-                    self._budget.left = max(0, self._budget.left - reply.attempts)
+                self._budget.count(judge.model, reply)
                 if isinstance(reply, NoReply):
                     self._failed[reply.key] = reply
                     continue

@@ -95,6 +95,7 @@ class Listener:
 
     waits: list[str] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
+    spent: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def wait(self, message: str) -> None:
         self.waits.append(message)
@@ -104,6 +105,9 @@ class Listener:
 
     def progress(self, step: GroupStep, done: int) -> None:
         pass
+
+    def judged(self, model: str, replies: int, tokens: int) -> None:
+        self.spent[model] = (replies, tokens)
 
     def end(self) -> None:
         pass

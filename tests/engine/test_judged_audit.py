@@ -127,6 +127,9 @@ def test_without_a_server_nothing_is_lost_and_the_next_audit_asks_what_is_missin
     budget = thin_desk.audit(judge_calls=50).verdicts["small/judged"]
     assert (budget.grade, budget.code) == ("Pending", "judge_budget")
     assert len(knowing.heard) == heard + 50
+    ((model, (replies, tokens)),) = thin_desk.said.spent.items()
+    assert (model, replies) == ("b-model", 50)
+    assert tokens > 0
     assert thin_desk.audit().verdicts["small/judged"].code not in ("judge_budget", "judge_failed")
     models = [call.body["model"] for call in knowing.heard]
     assert models.count("a-model") == models.count("b-model")

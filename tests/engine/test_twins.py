@@ -17,6 +17,7 @@ from mi_atlas.engine.needs import Resolved
 from mi_atlas.engine.plan import make_plan
 from mi_atlas.engine.resolve import Resolver
 from mi_atlas.engine.select import load
+from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.twins import Twin, twins_of
 from mi_atlas.store import Ledger
 
@@ -261,7 +262,7 @@ def test_shuffled_labels_stand_in_for_what_steering_learns(desk: Desk, tmp_path:
     ledger = Ledger(tmp_path / "ledger.duckdb")
     effects = {name: keys for name, each in (("own", resolved), ("twin", twin)) for keys in [sorted(each.main_keys)]}
     plan = make_plan([resolved, twin], ledger)
-    assert execute(plan, ledger, Place(desk.root, "cpu"), lambda step, done: None, processes=1) == {}
+    assert execute(plan, ledger, Place(desk.root, "cpu"), Silent(), processes=1) == {}
     values = {name: [ledger.values(keys)[key]["slope"] for key in keys] for name, keys in effects.items()}
     assert all(np.isfinite(each).all() for some in values.values() for each in some)
     assert not np.array_equal(np.concatenate(values["own"]), np.concatenate(values["twin"]))
