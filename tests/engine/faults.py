@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import httpx
 import numpy as np
 from mi_atlas.engine import measure as measuring
 from mi_atlas.engine.audit import Audit, Options
@@ -29,9 +30,12 @@ from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.terminal import run
 from mi_atlas.engine.workspace import find_workspace
 from mi_atlas.evaluators.cells import NotEvaluated
-from mi_atlas.store import FinishedRun, Ledger, connection
+from mi_atlas.store import FinishedRun, JudgeReply, Ledger, connection
 
 KINDS = ("open", "write", "replace", "connect", "execute", "before commit", "after commit", "evaluator")
+JUDGED = (*KINDS, "judge", "judge", "judge", "judge")
+"""Of audits that ask a judge."""
+REPLY = "reply"
 ALLOWED = (0, 2, 3, 4)
 """Exit codes of an audit in which something failed; 3 is that of a claim file which cannot be read."""
 
@@ -42,13 +46,14 @@ class Faults:
 
     seed: int
     root: Path
+    kinds: Sequence[str] = KINDS
     crossings: dict[str, int] = field(default_factory=dict)
     happened: str | None = None
 
     def __post_init__(self) -> None:
         draw = random.Random(self.seed)
-        self.kind = draw.choice(KINDS)
-        self.at = draw.randrange({"evaluator": 40, "execute": 60}.get(self.kind, 10))
+        self.kind = draw.choice(self.kinds)
+        self.at = draw.randrange({"evaluator": 40, "execute": 60, "judge": 560}.get(self.kind, 10))
         self.how = draw.choice(("error", "error", "killed"))
         self.error = draw.choice((errno.ENOSPC, errno.EIO, errno.EACCES))
         self.draw = draw
@@ -71,6 +76,7 @@ class Faults:
         self._files()
         self._ledger()
         self._evaluators()
+        self._judges()
 
     def _files(self) -> None:
         opened, replaced = io.open, os.replace
@@ -116,6 +122,17 @@ class Faults:
                     yield result
 
         measuring.find_evaluator = lambda name: Failing(find(name))  # type: ignore[assignment,misc]
+
+    def _judges(self) -> None:
+        send, gone, error = httpx.AsyncClient.send, self.draw.random() < 0.5, httpx.ReadError("boom")
+
+        async def faulty(client: Any, *args: Any, **more: Any) -> Any:
+            due = self.due("judge")
+            if due or (gone and self.happened == "judge"):  # once, or from then on
+                raise error
+            return await send(client, *args, **more)
+
+        httpx.AsyncClient.send = faulty  # type: ignore[method-assign]
 
 
 class HalfWritten:
@@ -177,7 +194,7 @@ class Outcome:
     """Negative: the signal that ended it."""
     committed: int
     lost: int
-    """Runs that were committed and are not there, or not with the same bits."""
+    """Runs and replies that were committed and are not there, or runs not with the same bits."""
     wrong: tuple[str, ...]
     """Grades other than the fault-free audit's, Pending in the faulty audit excepted."""
     traceback: str
@@ -196,10 +213,9 @@ def in_child(work: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def faulty_audit(root: Path, seed: int, notes: Path) -> int:
+def faulty_audit(root: Path, faults: Faults, notes: Path) -> int:
     """An audit by the command, in this process, with the faults of a seed; its exit code."""
-    faults = Faults(seed, root)
-    commit = Ledger.commit
+    commit, keep = Ledger.commit, Ledger.keep_replies
     out = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def noting(ledger: Ledger, finished: Sequence[FinishedRun], supersede: bool = False) -> None:
@@ -207,7 +223,11 @@ def faulty_audit(root: Path, seed: int, notes: Path) -> int:
         lines = (json.dumps([run.key, {q: list(map(float, v)) for q, v in run.values.items()}]) for run in finished)
         os.write(out, "".join(f"{line}\n" for line in lines).encode())
 
-    Ledger.commit = noting  # type: ignore[method-assign]
+    def noting_replies(ledger: Ledger, replies: Sequence[JudgeReply]) -> None:
+        keep(ledger, replies)
+        os.write(out, "".join(f"{json.dumps([REPLY, reply.key])}\n" for reply in replies).encode())
+
+    Ledger.commit, Ledger.keep_replies = noting, noting_replies  # type: ignore[method-assign]
     os.chdir(root)
     log = os.open(notes.with_suffix(".err"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
@@ -235,17 +255,20 @@ def reference(template: Path, folder: Path) -> dict[str, str]:
     return {name: row.document for name, row in Ledger(find_workspace(root).ledger).verdicts().items()}
 
 
-def outcome(template: Path, folder: Path, seed: int, expected: Mapping[str, str]) -> Outcome:
+def outcome(
+    template: Path, folder: Path, seed: int, expected: Mapping[str, str], kinds: Sequence[str] = KINDS
+) -> Outcome:
     """One seed: a faulty audit on a copy of a workspace, then one without faults on the same copy."""
     root, notes = folder / f"seed-{seed}", folder / f"notes-{seed}"
     shutil.copytree(template, root)
-    faults = Faults(seed, root)
-    code = in_child(lambda: faulty_audit(root, seed, notes))
+    faults = Faults(seed, root, kinds)
+    code = in_child(lambda: faulty_audit(root, faults, notes))
     lines = [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
-    committed = {key: values for key, values in lines if key != "happened"}
+    committed = {key: values for key, values in lines if key not in ("happened", REPLY)}
+    replies = {key for what, key in lines if what == REPLY}
     happened = code == -signal.SIGKILL or ["happened", faults.kind] in lines
     ledger = Ledger(find_workspace(root).ledger)
-    lost = _lost(ledger, committed)
+    lost = _lost(ledger, committed) + len(replies - ledger.replies(replies).keys())
     wrong = [name for name, row in ledger.verdicts().items() if row.grade not in (grade_of(expected[name]), "Pending")]
     audit(root)
     wrong += [name for name, row in ledger.verdicts().items() if row.document != expected[name]]
@@ -254,7 +277,7 @@ def outcome(template: Path, folder: Path, seed: int, expected: Mapping[str, str]
     trace = said if "Traceback" in said or (code >= 0 and code not in ALLOWED) else ""
     shutil.rmtree(root)
     fault = f"{faults.kind} {faults.at}, {faults.how}"
-    return Outcome(seed, fault, happened, code, len(committed), lost, tuple(dict.fromkeys(wrong)), trace)
+    return Outcome(seed, fault, happened, code, len(committed) + len(replies), lost, tuple(dict.fromkeys(wrong)), trace)
 
 
 def grade_of(document: str) -> str:
