@@ -21,10 +21,10 @@ types: $(VENV)/.test
 	@mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/mi_atlas
 	MYPYPATH=$(VENV)/types $(BIN)/mypy
 
-# Known vulnerabilities of what is installed; needs the network, so it is no part of .ci/run.
+# Known vulnerabilities of what is pinned; needs the network, so it is no part of .ci/run. What cannot be looked up is an error.
 audit-dependencies: $(VENV)/.run
 	@$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
-	$(VENV)/audit/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
