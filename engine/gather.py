@@ -78,7 +78,7 @@ def gather(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, s
     names = {*find_form(resolved.claim.expect.form).companions(resolved.claim)}
     if resolved.claim.metric.judging is not None:
         names.add(TELLING)
-    absent = {**absent, **_not_given(resolved, values, absent)}
+    absent = {**absent, **_not_given(resolved, values, absent), **_damaged(resolved, values, absent)}
     versus = (resolved.claim.metric.judging or {}).get("versus")
     counts, left_out = _counting(resolved, values, absent)
     for address, keys in resolved.series.items():
@@ -143,10 +143,17 @@ def _not_given(resolved: Resolved, values: Values, absent: Mapping[str, tuple[st
         if address.arm not in absent and not at_least and any(COUNTED in values[key] for key in keys):
             least = max(float(values[key][quantity][0]) for key in keys if COUNTED in values[key])
             found[address.arm] = "out_of_memory", f"{address.site} does not fit: it takes at least {least:.0f} bytes"
+        if address.role != GATE and address.arm not in absent and any(quantity not in values[key] for key in keys):
+            found[address.arm] = "not_given", f"there is no {quantity} of {address.site} under {address.intervention}"
+    return found
+
+
+def _damaged(resolved: Resolved, values: Values, absent: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Arms of which some run has not a value an example, as evidence of others may have under a right key."""
+    found: dict[str, tuple[str, str]] = {}
+    for address, keys in resolved.series.items():
         if address.role == GATE or address.arm in absent:
             continue
-        if any(quantity not in values[key] for key in keys):
-            found[address.arm] = "not_given", f"there is no {quantity} of {address.site} under {address.intervention}"
         for key, block in zip(keys, resolved.blocks, strict=True):
             wrong = {len(numbers) for numbers in values[key].values()} - {len(block.examples)}
             if wrong:

@@ -17,6 +17,7 @@ from mi_atlas.engine.plan import GroupStep, Plan
 from mi_atlas.engine.select import Selection
 from mi_atlas.engine.workspace import Workspace, find_workspace
 from mi_atlas.evaluators.tasks import training_examples
+from mi_atlas.store import Ledger
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
@@ -138,6 +139,10 @@ class Desk:
     def audit(self, *patterns: str, **options: Any) -> AuditResult:
         self.said = Listener()
         return Audit(self.workspace, Options(Selection(patterns), **options), self.said).run()
+
+    def documents(self) -> dict[str, str]:
+        """Claim -> its latest verdict, as JSON."""
+        return {name: row.document for name, row in Ledger(self.workspace.ledger).verdicts().items()}
 
     def command(self, *words: str, stdin: bool = False, **more: Any) -> subprocess.Popen[str]:
         program = [sys.executable, "-c", "from mi_atlas.engine.cli import main; main()", *words]

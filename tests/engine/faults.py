@@ -32,6 +32,8 @@ from mi_atlas.engine.workspace import find_workspace
 from mi_atlas.evaluators.cells import NotEvaluated
 from mi_atlas.store import FinishedRun, JudgeReply, Ledger, connection
 
+from .conftest import Desk
+
 KINDS = ("open", "write", "replace", "connect", "execute", "before commit", "after commit", "evaluator")
 JUDGED = (*KINDS, "judge", "judge", "judge", "judge")
 """Of audits that ask a judge."""
@@ -252,7 +254,7 @@ def reference(template: Path, folder: Path) -> dict[str, str]:
     root = folder / "reference"
     shutil.copytree(template, root)
     audit(root)
-    return {name: row.document for name, row in Ledger(find_workspace(root).ledger).verdicts().items()}
+    return Desk(root).documents()
 
 
 def outcome(

@@ -22,12 +22,12 @@ from typing import Any
 from mi_atlas.engine.audit import Audit, Options
 from mi_atlas.engine.talk import Silent
 from mi_atlas.engine.tolerance import agree
-from mi_atlas.engine.workspace import find_workspace
 from mi_atlas.specs.canonical import digest
 from mi_atlas.store import Ledger
 from mi_atlas.store.connection import connect
 
 from .conftest import Desk, claim, furnished
+from .faults import audit
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 DONE = (0, 2)
@@ -138,10 +138,10 @@ class Soak:
     def _elsewhere(self) -> Desk:
         """Another workspace, with the same claims registered, that measured those called far."""
         other = Desk(self._folder / "other")
-        audit = Audit(self._desk.workspace, Options(), Silent())
-        for resolved in audit.resolved.values():
-            audit.registrations.register(resolved.claim.claim, resolved.estimand, resolved.bound)
-        self._desk.workspace.registrations.write_text(audit.registrations.text())
+        state = Audit(self._desk.workspace, Options(), Silent())
+        for resolved in state.resolved.values():
+            state.registrations.register(resolved.claim.claim, resolved.estimand, resolved.bound)
+        self._desk.workspace.registrations.write_text(state.registrations.text())
         shutil.copytree(self._desk.root, other.root)
         other.audit("small/far*")
         other.type("store", "export", "../exported")
@@ -195,12 +195,14 @@ class Soak:
     def check(self) -> None:
         """Compare what is left with what an untouched workspace measures."""
         report, ledger = self.report, Ledger(self._desk.workspace.ledger)
-        found = self._verdicts(self._desk)
+        audit(self._desk.root)
+        found = self._desk.documents()
         untouched = Desk(self._folder / "untouched")
         shutil.rmtree(untouched.root, ignore_errors=True)
         for name in ("claims", "specs"):
             shutil.copytree(self._desk.root / name, untouched.root / name)
-        expected = self._verdicts(untouched)
+        audit(untouched.root)
+        expected = untouched.documents()
         report.claims = len(expected)
         report.wrong = sorted(name for name in expected if found.get(name) != expected[name])
         there = dict(self._rows("select id, key from run"))
@@ -215,11 +217,6 @@ class Soak:
                 " where finished_at is not null group by audit.id, about"
             )
         )
-
-    @staticmethod
-    def _verdicts(desk: Desk) -> Mapping[str, str]:
-        Audit(find_workspace(desk.root), Options(device="cpu", processes=1), Silent()).run()
-        return {name: row.document for name, row in Ledger(desk.workspace.ledger).verdicts().items()}
 
     def _broken(self, untouched: Ledger) -> int:
         parts = {

@@ -30,10 +30,6 @@ from .conftest import HUB, Desk, Listener, claim, furnished, write_model
 from .test_judged_audit import Knowing, judge, judged, knowing  # noqa: F401 - a fixture
 
 
-def documents(desk: Desk) -> dict[str, str]:
-    return {name: row.document for name, row in Ledger(desk.workspace.ledger).verdicts().items()}
-
-
 def keys_of(desk: Desk) -> set[str]:
     return {key for each in Audit(desk.workspace, Options(), Listener()).resolved.values() for key in each.runs}
 
@@ -47,7 +43,7 @@ def test_a_disk_that_fills_up_during_an_audit_costs_the_rest_of_it_and_nothing_e
     """A limit on the size of files stands in for a disk without room: the write fails in the same system call."""
     thin_desk.write("small/hub", claim("L1"))
     thin_desk.audit()
-    before, limit = documents(thin_desk), 16_384
+    before, limit = thin_desk.documents(), 16_384
     thin_desk.write_suite("second", seed=1)
     thin_desk.write("small/second", claim("L1", suite="second"))
     process = thin_desk.command("audit", preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit)))
@@ -55,7 +51,7 @@ def test_a_disk_that_fills_up_during_an_audit_costs_the_rest_of_it_and_nothing_e
     assert process.returncode == 4, out + err
     assert "make room and try again: what was committed before is kept" in err
     assert "Traceback" not in err
-    assert documents(thin_desk) == before
+    assert thin_desk.documents() == before
     result = thin_desk.audit()
     assert result.verdicts["small/hub"].to_json() == before["small/hub"]
     assert result.verdicts["small/second"].grade in ("High", "Medium")

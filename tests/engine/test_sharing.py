@@ -48,10 +48,6 @@ def clone(desk: Desk, furnish: Furnish, name: str = "two") -> Desk:
     return other
 
 
-def documents(desk: Desk) -> dict[str, str]:
-    return {name: row.document for name, row in Ledger(desk.workspace.ledger).verdicts().items()}
-
-
 def runs_of(desk: Desk, name: str) -> list[str]:
     """Keys of the runs of a claim that measure an effect."""
     resolved = Audit(desk.workspace, Options(), desk.said).resolved[name]
@@ -95,7 +91,7 @@ def test_what_one_workspace_measured_another_grades_alike_without_measuring(
     result = two.audit()
     assert result.measured == 0
     assert result.cached > 0
-    assert documents(two) == documents(one)
+    assert two.documents() == one.documents()
     assert {verdict.grade for verdict in result.verdicts.values()} <= {"High", "Medium"}
 
 
@@ -119,7 +115,7 @@ def test_without_the_registrations_evidence_that_comes_in_is_older_than_the_clai
     two.type("store", "merge", str(one.workspace.ledger))
     verdicts = two.audit().verdicts
     assert "registered after its data" in verdicts["small/hub"].to_json()
-    assert "registered after its data" not in documents(one)["small/hub"]
+    assert "registered after its data" not in one.documents()["small/hub"]
 
 
 def test_a_selection_is_exported_alone(one: Desk, furnish: Furnish) -> None:
@@ -149,22 +145,22 @@ def test_a_conflict_leaves_the_claims_that_rest_on_it_pending_until_it_is_measur
     assert (verdict.grade, verdict.code, result.exit_code) == ("Pending", "conflicting_results", 2)
     assert "two results of it differ by more than numerics (merged from ledger.duckdb)" in verdict.reason
     assert "--rerun" in verdict.reason
-    assert result.verdicts["small/second"].to_json() == documents(one)["small/second"]
+    assert result.verdicts["small/second"].to_json() == one.documents()["small/second"]
     settled = two.audit(rerun=True)
-    assert settled.verdicts["small/hub"].to_json() == documents(one)["small/hub"]
+    assert settled.verdicts["small/hub"].to_json() == one.documents()["small/hub"]
     assert two.audit().verdicts == settled.verdicts
     assert Ledger(two.workspace.ledger).conflicts() == {}
 
 
 @pytest.mark.parametrize("share", ["5%", "100%"])
 def test_verifying_a_clean_ledger_finds_nothing(one: Desk, share: str) -> None:
-    before = documents(one)
+    before = one.documents()
     code, out, err = one.type("audit", "--verify", share)
     assert code in (0, 2), err
     number = 100 if share == "100%" else 5
     cached = len(Ledger(one.workspace.ledger).hits(all_runs(one)))
     assert f"{-(-number * cached // 100)} cached runs measured again: none differ by more than numerics" in out
-    assert documents(one) == before
+    assert one.documents() == before
 
 
 def all_runs(desk: Desk) -> set[str]:
@@ -172,7 +168,7 @@ def all_runs(desk: Desk) -> set[str]:
 
 
 def test_verifying_finds_one_stored_value_that_was_tampered_with(one: Desk) -> None:
-    before, key = documents(one), runs_of(one, "small/hub")[0]
+    before, key = one.documents(), runs_of(one, "small/hub")[0]
     tamper(one, key)
     assert one.audit().verdicts["small/hub"].grade != "Pending", "nobody looks at what is settled"
     code, out, err = one.type("audit", "--verify", "100%")
